@@ -1,0 +1,57 @@
+"""Where things lie, and what every room of the course agrees on."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+PEOPLE_DIR = DATA / "people"
+DOWNLOADS = DATA / "downloads"
+CACHE = DATA / "cache"
+OUTPUTS = ROOT / "outputs"
+PROFILES = ("sample", "lfw")
+REPOSITORY = "https://github.com/facecourse/facecourse"
+
+
+class MissingInput(FileNotFoundError):
+    """An earlier notebook has not been run yet; the message says which one."""
+
+
+def _usable_cores() -> int:
+    """Cores this process may use: a container's share, not the whole machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# Set explicitly everywhere: libraries that guess start one thread per core of the host, not of the container.
+THREADS = int(os.environ.get("FACECOURSE_THREADS", min(_usable_cores(), 8)))
+
+
+def outputs_for(profile: str) -> Path:
+    """Return outputs/<profile>/, created if need be.
+
+    Raises
+    ------
+    ValueError
+        If `profile` is neither "sample" nor "lfw".
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
+    folder = OUTPUTS / profile
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def require(path: Path, notebook: str) -> Path:
+    """Return `path`, or say which notebook makes it.
+
+    Raises
+    ------
+    MissingInput
+        If `path` does not exist yet.
+    """
+    if not path.exists():
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        raise MissingInput(f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE")
+    return path
