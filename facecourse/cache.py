@@ -24,7 +24,9 @@ class ContentCache:
         CACHE.mkdir(parents=True, exist_ok=True)
         self.path = CACHE / f"{namespace}.sqlite"
         with closing(self._connect()) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self.path, timeout=60)
@@ -37,7 +39,9 @@ class ContentCache:
             for start in range(0, len(keys), 500):  # SQLite limits the number of parameters
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
-                found.update(connection.execute(f"SELECT key, value FROM results WHERE key IN ({marks})", part))
+                found.update(
+                    connection.execute(f"SELECT key, value FROM results WHERE key IN ({marks})", part)
+                )
         return found
 
     def put_many(self, results: dict[str, bytes]) -> None:

@@ -53,5 +53,7 @@ def require(path: Path, notebook: str) -> Path:
     """
     if not path.exists():
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise MissingInput(f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE")
+        raise MissingInput(
+            f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE"
+        )
     return path

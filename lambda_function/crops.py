@@ -1,0 +1,144 @@
+"""A face in a photo to the square picture that a backbone was trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .mtcnn import Face
+
+# Where MTCNN's five landmarks lie on average inside its own box, as fractions of the box (x, y):
+# image-left eye, image-right eye, nose, image-left and image-right mouth corner.
+TEMPLATE = np.array(
+    [[0.305, 0.395], [0.695, 0.395], [0.5, 0.58], [0.34, 0.76], [0.66, 0.76]], dtype=np.float32
+)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a backbone wants its faces; it belongs to the backbone and travels with it.
+
+    Attributes
+    ----------
+    size : int
+        Side of the square crop in pixels.
+    margin : int
+        Pixels of the crop around the detector's box, both sides together, as facenet-pytorch counts it.
+    align : bool
+        Turn and scale the face by its landmarks (similarity transform) instead of cutting along the box.
+    normalise : str
+        "per_image": subtract the crop's mean, divide by its standard deviation (FaceNet's prewhitening).
+        "fixed": (x - 127.5) / 128.
+    """
+
+    size: int = 160
+    margin: int = 32
+    align: bool = False
+    normalise: str = "fixed"
+
+
+def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
+    """Cut one face out of a photo.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), uint8, RGB
+    face : Face
+        Its box (x0, y0, x1, y1) and landmarks in pixels of `image`; the box may reach over the edge.
+    preprocessing : Preprocessing
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8, RGB
+    """
+    if preprocessing.align:
+        return _aligned_crop(image, face, preprocessing)
+    return _box_crop(image, face, preprocessing)
+
+
+def _box_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
+    """The crop that facenet-pytorch's networks were trained on: box plus margin, stretched to a square."""
+    height, width = image.shape[:2]
+    size, margin = preprocessing.size, preprocessing.margin
+    x0, y0, x1, y1 = (float(value) for value in face.box)
+    pad_x = margin * (x1 - x0) / (size - margin) / 2
+    pad_y = margin * (y1 - y0) / (size - margin) / 2
+    left, top = int(max(x0 - pad_x, 0)), int(max(y0 - pad_y, 0))
+    right, bottom = int(min(x1 + pad_x, width)), int(min(y1 + pad_y, height))
+    left, top = min(left, width - 1), min(top, height - 1)
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    cut = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
+    return np.asarray(cut.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def similarity_transform(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Find the turn, scale and shift that bring `points` closest to `targets`.
+
+    Least squares over x' = a x - b y + c, y' = b x + a y + d: the closed form of Umeyama (1991, eq. 40) in two dimensions.
+
+    Parameters
+    ----------
+    points, targets : ndarray of shape (n, 2), n >= 2, pixels
+
+    Returns
+    -------
+    ndarray of shape (2, 3), float64
+        M such that targets ~ points @ M[:, :2].T + M[:, 2].
+    """
+    points, targets = np.asarray(points, np.float64), np.asarray(targets, np.float64)
+    mean_p, mean_t = points.mean(0), targets.mean(0)
+    p, t = points - mean_p, targets - mean_t
+    norm = max((p**2).sum(), 1e-12)
+    a = (p * t).sum() / norm
+    b = (p[:, 0] * t[:, 1] - p[:, 1] * t[:, 0]).sum() / norm
+    rotation = np.array([[a, -b], [b, a]])
+    return np.column_stack([rotation, mean_t - rotation @ mean_p])
+
+
+def _aligned_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
+    size, margin = preprocessing.size, preprocessing.margin
+    targets = TEMPLATE * (size - margin) + margin / 2
+    forward = similarity_transform(face.landmarks, targets)
+    scale = max(float(np.hypot(forward[0, 0], forward[1, 0])), 1e-6)
+    step = max(1, int(1 / scale))
+    picture = Image.fromarray(image)
+    if step > 1:  # Pillow's affine samples single pixels: shrink first, or fine detail turns into noise
+        picture = picture.reduce(step)
+        forward = forward.copy()
+        forward[:, :2] *= step
+    inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[:2]
+    aligned = picture.transform(
+        (size, size), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
+    )
+    return np.asarray(aligned)
+
+
+def normalise(crops: np.ndarray, how: str) -> np.ndarray:
+    """Turn pixels into what the backbone was trained on.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, size, size, 3), uint8, 0 to 255
+    how : str
+        "fixed" or "per_image", see `Preprocessing`.
+
+    Returns
+    -------
+    ndarray of shape (n, 3, size, size), float32, C-contiguous
+
+    Raises
+    ------
+    ValueError
+        If `how` is neither.
+    """
+    pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+    if how == "fixed":
+        return (pixels - 127.5) / 128.0
+    if how != "per_image":
+        raise ValueError(f"normalise must be 'fixed' or 'per_image', not {how!r}")
+    mean = pixels.mean(axis=(1, 2, 3), keepdims=True)
+    # A crop of one single colour has no spread: FaceNet bounds the divisor by 1 / sqrt(number of values).
+    spread = np.maximum(
+        pixels.std(axis=(1, 2, 3), keepdims=True), pixels[0].size ** -0.5 if len(pixels) else 1.0
+    )
+    return (pixels - mean) / spread

@@ -1,0 +1,125 @@
+"""Embedding to name: one unit vector per person, a threshold, and the right to say "unknown"."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the gallery says about one probe.
+
+    Attributes
+    ----------
+    name : str
+        The best person's name, or "unknown" when the score is below the threshold.
+    score : float
+        Cosine similarity to the best person, -1 to 1.
+    confidence : float
+        Estimated probability, 0 to 1, that the probe is the best person and not a stranger.
+    top : list of (str, float, float)
+        Best people with cosine similarity and confidence, best first, whatever the threshold.
+    """
+
+    name: str
+    score: float
+    confidence: float
+    top: list[tuple[str, float, float]]
+
+
+@dataclass
+class Gallery:
+    """The enrolled people.
+
+    Attributes
+    ----------
+    labels : list of str
+        One name per row of `vectors`.
+    vectors : ndarray of shape (people, d), float32
+        Unit vectors: class weights of the trained head, or the mean embedding of an enrolled person.
+    threshold : float
+        Cosine similarity from which on a name is given.
+    calibration : (float, float)
+        Slope and offset of the logistic curve that turns a cosine similarity into a confidence (Platt, 1999).
+    """
+
+    labels: list[str]
+    vectors: np.ndarray
+    threshold: float = 0.5
+    calibration: tuple[float, float] = field(default=(20.0, -10.0))
+
+    def __post_init__(self):
+        self.labels = [str(label) for label in self.labels]
+        self.vectors = np.asarray(self.vectors, dtype=np.float32)
+        if self.vectors.ndim != 2 or len(self.labels) != len(self.vectors):
+            raise ValueError(f"{len(self.labels)} labels do not fit vectors of shape {self.vectors.shape}")
+
+    def scores(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the cosine similarity of every probe, (n, d) unit rows, to every person: (n, people), float32."""
+        return np.asarray(embeddings, dtype=np.float32) @ self.vectors.T
+
+    def confidence(self, scores: np.ndarray) -> np.ndarray:
+        """Turn cosine similarities into estimated probabilities, 0 to 1, of being that very person."""
+        slope, offset = self.calibration
+        return 1.0 / (1.0 + np.exp(-np.clip(slope * np.asarray(scores, np.float64) + offset, -60, 60)))
+
+    def identify(self, embeddings: np.ndarray, top: int = 5, threshold: float | None = None) -> list[Match]:
+        """Name every probe, or call it unknown.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (n, d), float32, unit rows
+        top : int
+            How many of the best people to list.
+        threshold : float, optional
+            Used instead of the gallery's own.
+
+        Returns
+        -------
+        list of Match
+            One per probe, in order.
+        """
+        limit = self.threshold if threshold is None else threshold
+        if not self.labels:
+            return [Match(UNKNOWN, -1.0, 0.0, []) for _ in range(len(embeddings))]
+        return [self._match(row, top, limit) for row in self.scores(embeddings)]
+
+    def _match(self, scores: np.ndarray, top: int, limit: float) -> Match:
+        order = np.argsort(-scores, kind="stable")[:top]
+        confidence = self.confidence(scores[order])
+        best = [(self.labels[i], float(scores[i]), float(c)) for i, c in zip(order, confidence, strict=True)]
+        name, score, sure = best[0]
+        return Match(name if score >= limit else UNKNOWN, score, sure, best)
+
+    def enrol(self, name: str, embeddings: np.ndarray) -> None:
+        """Add a person, or replace one of the same name, from one or more embeddings, without training.
+
+        Raises
+        ------
+        ValueError
+            If the name is empty or "unknown", or there is no finite embedding of the right length.
+        """
+        embeddings = np.atleast_2d(np.asarray(embeddings, dtype=np.float32))
+        if not name.strip() or name.strip().lower() == UNKNOWN:
+            raise ValueError("a person needs a name, and it cannot be 'unknown'")
+        if (
+            not embeddings.size
+            or embeddings.shape[1] != self.vectors.shape[1]
+            or not np.isfinite(embeddings).all()
+        ):
+            raise ValueError(
+                f"enrolment needs embeddings of {self.vectors.shape[1]} numbers, not {embeddings.shape}"
+            )
+        centre = embeddings.mean(0)
+        self.remove(name)
+        self.labels = [*self.labels, name]
+        self.vectors = np.vstack([self.vectors, centre / max(float(np.linalg.norm(centre)), 1e-12)])
+
+    def remove(self, name: str) -> bool:
+        """Forget a person; return whether there was one of that name."""
+        keep = [i for i, label in enumerate(self.labels) if label != name]
+        found = len(keep) < len(self.labels)
+        self.labels, self.vectors = [self.labels[i] for i in keep], self.vectors[keep]
+        return found

@@ -1,0 +1,122 @@
+"""Photo files to pixels: the one place where bytes from outside become an image."""
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 50_000_000
+# Formats that cameras, phones and browsers write; every further decoder is one more way in for hostile files.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+
+
+class PhotoError(ValueError):
+    """A file that cannot be used as a photo.
+
+    Attributes
+    ----------
+    code : str
+        One of "empty", "not_an_image", "too_many_pixels", "damaged".
+    message : str
+        What is wrong, in words for the person who brought the photo.
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a photo the way a person sees it: turned upright by its EXIF tag, in RGB.
+
+    Parameters
+    ----------
+    source : bytes, path or binary file
+        A JPEG, PNG, WebP, GIF or BMP. Of an animation the first frame is taken.
+    max_pixels : int
+        Width times height above which the photo is refused, before any pixel is decoded.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+        RGB, 0 to 255. Transparent parts are put on white; CMYK, palette and 16-bit pictures are converted.
+
+    Raises
+    ------
+    PhotoError
+        If the file is empty, no image, too large or damaged.
+    FileNotFoundError
+        If `source` is a path and nothing is there.
+    """
+    data = _read(source)
+    if not data:
+        raise PhotoError("empty", "the file is empty")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, max_pixels)
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except PhotoError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise PhotoError("not_an_image", "this is not a JPEG, PNG, WebP, GIF or BMP picture") from None
+    except Image.DecompressionBombError:
+        raise PhotoError("too_many_pixels", f"the picture has more than {max_pixels:,} pixels") from None
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ... on damaged files
+        raise PhotoError("damaged", f"the picture is damaged or cut off ({type(error).__name__})") from error
+
+
+def _read(source: bytes | str | os.PathLike | BinaryIO) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).read_bytes()
+    return source.read()
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PhotoError(
+            "too_many_pixels",
+            f"the picture is {width} x {height} pixels; at most {max_pixels:,} in all are taken",
+        )
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any Pillow mode to RGB without Pillow's clipping of 16-bit values."""
+    if image.mode in ("I", "I;16", "I;16B", "I;16L"):
+        values = np.asarray(image).astype(np.float32)
+        # A 16-bit scan of an 8-bit picture stays within 0..255: only stretch what needs it.
+        values = values / 257 if values.max(initial=0) > 255 else values
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
+    """Make a large photo small enough to search quickly.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), uint8
+    max_side : int
+        Longest side of the result in pixels.
+
+    Returns
+    -------
+    (ndarray, float)
+        The photo, at most `max_side` on its longer side, and the factor by which it was scaled (1.0 if untouched).
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, max_side / max(height, width))
+    if scale == 1.0:
+        return image, 1.0
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX, reducing_gap=2.0)), scale

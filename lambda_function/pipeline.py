@@ -1,0 +1,252 @@
+"""Photo -> box and landmarks -> crop -> embedding -> name: the only implementation of that flow.
+
+The notebooks call it and the Lambda function runs it, so what a reader steps through is what is deployed.
+It needs numpy, onnxruntime and Pillow, and no torch.
+"""
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from .crops import Preprocessing, crop_face, normalise
+from .gallery import Gallery
+from .mtcnn import Face, Mtcnn
+from .photos import open_photo, shrink
+
+__all__ = ["BundleError", "Embedder", "Recogniser", "onnx_session", "open_photo"]
+
+MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels there are still found
+BATCH = 16
+BUNDLE_FILES = ("pnet.onnx", "rnet.onnx", "onet.onnx", "backbone.onnx", "gallery.npz")
+
+
+class BundleError(RuntimeError):
+    """The model bundle is missing, incomplete or damaged."""
+
+
+def onnx_session(path: str | Path, threads: int) -> onnxruntime.InferenceSession:
+    """Open an ONNX model on the CPU with a fixed number of threads that sleep while they wait."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads steal the core from numpy and Pillow between two runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class Embedder:
+    """Face crops to embeddings.
+
+    Parameters
+    ----------
+    model : path
+        ONNX file, (n, 3, size, size) float32 -> (n, d) float32.
+    preprocessing : Preprocessing
+        What the backbone was trained on.
+    threads : int
+    """
+
+    def __init__(self, model: str | Path, preprocessing: Preprocessing, threads: int = 1):
+        self.preprocessing = preprocessing
+        self._session = onnx_session(model, threads)
+        self._input = self._session.get_inputs()[0].name
+        self.dimension = int(self._session.get_outputs()[0].shape[1])
+
+    def embed(self, crops: np.ndarray, flip: bool = False) -> np.ndarray:
+        """Embed face crops.
+
+        Parameters
+        ----------
+        crops : ndarray of shape (n, size, size, 3), uint8, RGB
+        flip : bool
+            Average each embedding with that of the mirrored crop: steadier, at twice the time.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32
+            Rows of length 1: their dot product is the cosine similarity.
+        """
+        crops = np.asarray(crops)
+        rows = [self._run(crops[i : i + BATCH], flip) for i in range(0, len(crops), BATCH)]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+
+    def _run(self, crops: np.ndarray, flip: bool) -> np.ndarray:
+        pixels = normalise(crops, self.preprocessing.normalise)
+        rows = self._unit(self._session.run(None, {self._input: pixels})[0])
+        if flip:
+            mirrored = np.ascontiguousarray(pixels[..., ::-1])
+            rows = self._unit(rows + self._unit(self._session.run(None, {self._input: mirrored})[0]))
+        return rows
+
+    @staticmethod
+    def _unit(rows: np.ndarray) -> np.ndarray:
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+@dataclass
+class Recogniser:
+    """Detector, embedder and gallery together.
+
+    Attributes
+    ----------
+    detector : Mtcnn
+    embedder : Embedder
+    gallery : Gallery
+    version : str
+        Names the bundle; the health check returns it.
+    flip : bool
+        Whether embeddings are averaged with those of the mirrored face.
+    """
+
+    detector: Mtcnn
+    embedder: Embedder
+    gallery: Gallery
+    version: str
+    flip: bool = False
+
+    @classmethod
+    def load(cls, bundle: str | Path, threads: int = 1) -> "Recogniser":
+        """Open a bundle after checking the hash of every file in it.
+
+        Parameters
+        ----------
+        bundle : path
+            A folder, or a zip of one, with model.json and the files it lists.
+        threads : int
+            Threads per network.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or its SHA-256 is not the one in model.json.
+        """
+        bundle = Path(bundle)
+        if not bundle.exists():
+            raise BundleError(f"there is no model bundle at {bundle.name}")
+        if bundle.is_dir():
+            return cls._open(bundle, threads)
+        with tempfile.TemporaryDirectory() as folder:
+            unpack_bundle(bundle, Path(folder))
+            return cls._open(Path(folder), threads)
+
+    @classmethod
+    def _open(cls, folder: Path, threads: int) -> "Recogniser":
+        meta = check_bundle(folder)
+        with np.load(folder / "gallery.npz", allow_pickle=False) as stored:
+            labels, vectors = stored["labels"].tolist(), stored["vectors"]
+        gallery = Gallery(labels, vectors, float(meta["threshold"]), tuple(meta["calibration"]))
+        embedder = Embedder(folder / "backbone.onnx", Preprocessing(**meta["preprocessing"]), threads)
+        if vectors.shape[1] != embedder.dimension:
+            raise BundleError(
+                f"the gallery has {vectors.shape[1]} numbers a person, the backbone {embedder.dimension}"
+            )
+        return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], bool(meta["flip"]))
+
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """Find the faces of one photo, best first, in its own pixels; large photos are searched at MAX_SIDE."""
+        small, scale = shrink(image, MAX_SIDE)
+        faces = self.detector.detect([small])[0]
+        if scale == 1.0:
+            return faces
+        return [
+            Face(face.box / np.float32(scale), face.landmarks / np.float32(scale), face.score)
+            for face in faces
+        ]
+
+    def embed(self, image: np.ndarray, faces: list[Face]) -> np.ndarray:
+        """Embed the given faces of one photo: (n, d) float32, unit rows."""
+        size = self.embedder.preprocessing.size
+        crops = [crop_face(image, face, self.embedder.preprocessing) for face in faces]
+        return self.embedder.embed(
+            np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8), self.flip
+        )
+
+    def recognise(self, image: np.ndarray, top: int = 5, max_faces: int | None = None) -> list[dict]:
+        """Find and name every face of a photo.
+
+        Parameters
+        ----------
+        image : ndarray of shape (height, width, 3), uint8, RGB
+        top : int
+            How many candidates to list per face.
+        max_faces : int, optional
+            Name at most this many, the surest detections first.
+
+        Returns
+        -------
+        list of dict
+            Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1, name (or
+            "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name, score, confidence).
+        """
+        faces = self.detect(image)[:max_faces]
+        matches = self.gallery.identify(self.embed(image, faces), top)
+        return [_as_dict(face, match) for face, match in zip(faces, matches, strict=True)]
+
+    def align(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Return the crop that the backbone sees: (size, size, 3) uint8, RGB."""
+        return crop_face(image, face, self.embedder.preprocessing)
+
+
+def _as_dict(face: Face, match) -> dict:
+    return {
+        "box": [round(float(value), 2) for value in face.box],
+        "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in face.landmarks],
+        "detection_score": round(float(face.score), 5),
+        "name": match.name,
+        "confidence": round(match.confidence, 4),
+        "score": round(match.score, 4),
+        "top": [{"name": n, "score": round(s, 4), "confidence": round(c, 4)} for n, s, c in match.top],
+    }
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def check_bundle(folder: Path) -> dict:
+    """Return the bundle's model.json after comparing every file with its hash.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, unreadable or changed.
+    """
+    try:
+        meta = json.loads((folder / "model.json").read_text())
+        files = meta["files"]
+        wrong = [name for name in BUNDLE_FILES if sha256_of(folder / name) != files[name]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"the model bundle is incomplete: {type(error).__name__}") from error
+    if wrong:
+        raise BundleError(f"damaged in the model bundle: {', '.join(wrong)}")
+    return meta
+
+
+def unpack_bundle(archive: Path, folder: Path) -> None:
+    """Unpack the known files of a zipped bundle, and only those, into `folder`.
+
+    Raises
+    ------
+    BundleError
+        If the archive is damaged or lacks a file.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for name in ("model.json", *BUNDLE_FILES):
+                with opened.open(name) as source, open(folder / name, "wb") as target:
+                    while block := source.read(1 << 20):
+                        target.write(block)
+    except (OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise BundleError(f"the model bundle cannot be unpacked: {type(error).__name__}") from error
