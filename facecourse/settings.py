@@ -8,7 +8,7 @@ DATA = ROOT / "data"
 PEOPLE_DIR = DATA / "people"
 DOWNLOADS = DATA / "downloads"
 CACHE = DATA / "cache"
-OUTPUTS = ROOT / "outputs"
+OUTPUTS = (ROOT / os.environ.get("FACECOURSE_OUTPUTS", "outputs")).resolve()
 PROFILES = ("sample", "lfw")
 REPOSITORY = "https://github.com/facecourse/facecourse"
 
