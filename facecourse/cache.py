@@ -13,11 +13,12 @@ class ContentCache:
     Parameters
     ----------
     namespace : str
-        Name of the file under data/cache/. It must tell apart everything that changes the result: network, settings, version.
+        Name of the file under data/cache/. It must tell apart everything that changes the result:
+        network, settings, version.
 
     Notes
     -----
-    Every `put_many` is one SQLite transaction: after a crash the table holds whole batches, never half of one.
+    Every `put_many` is one SQLite transaction: after a crash the table holds whole batches, never half a one.
     """
 
     def __init__(self, namespace: str):

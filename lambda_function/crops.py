@@ -74,7 +74,8 @@ def _box_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
 def similarity_transform(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Find the turn, scale and shift that bring `points` closest to `targets`.
 
-    Least squares over x' = a x - b y + c, y' = b x + a y + d: the closed form of Umeyama (1991, eq. 40) in two dimensions.
+    Least squares over x' = a x - b y + c, y' = b x + a y + d: the closed form of Umeyama (1991, eq. 40)
+    in two dimensions.
 
     Parameters
     ----------

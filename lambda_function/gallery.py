@@ -57,7 +57,7 @@ class Gallery:
             raise ValueError(f"{len(self.labels)} labels do not fit vectors of shape {self.vectors.shape}")
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the cosine similarity of every probe, (n, d) unit rows, to every person: (n, people), float32."""
+        """Return the cosine similarity of every probe, (n, d) unit rows, to every person: (n, people)."""
         return np.asarray(embeddings, dtype=np.float32) @ self.vectors.T
 
     def confidence(self, scores: np.ndarray) -> np.ndarray:

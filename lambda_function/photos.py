@@ -112,7 +112,7 @@ def shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
     Returns
     -------
     (ndarray, float)
-        The photo, at most `max_side` on its longer side, and the factor by which it was scaled (1.0 if untouched).
+        The photo, at most `max_side` on its longer side, and its scale (1.0 if untouched).
     """
     height, width = image.shape[:2]
     scale = min(1.0, max_side / max(height, width))

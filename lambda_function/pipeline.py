@@ -150,7 +150,7 @@ class Recogniser:
         return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], bool(meta["flip"]))
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        """Find the faces of one photo, best first, in its own pixels; large photos are searched at MAX_SIDE."""
+        """Find the faces of one photo, best first, in its own pixels; large ones are searched at MAX_SIDE."""
         small, scale = shrink(image, MAX_SIDE)
         faces = self.detector.detect([small])[0]
         if scale == 1.0:
@@ -182,8 +182,8 @@ class Recogniser:
         Returns
         -------
         list of dict
-            Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1, name (or
-            "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name, score, confidence).
+            Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1,
+            name (or "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name, score, confidence).
         """
         faces = self.detect(image)[:max_faces]
         matches = self.gallery.identify(self.embed(image, faces), top)
