@@ -18,7 +18,7 @@ class ContentCache:
 
     Notes
     -----
-    Every `put_many` is one SQLite transaction: after a crash the table holds whole batches, never half a one.
+    Every `put_many` is one SQLite transaction: after a crash the table holds whole batches, never part of one.
     """
 
     def __init__(self, namespace: str):

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 
 MAX_PIXELS = 50_000_000
 # Formats that cameras, phones and browsers write; every further decoder is one more way in for hostile files.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+# Phones' multi-picture JPEGs (MPO) come in through JPEG.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 
 
 class PhotoError(ValueError):

@@ -183,7 +183,8 @@ class Recogniser:
         -------
         list of dict
             Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1,
-            name (or "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name, score, confidence).
+            name (or "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name,
+            score, confidence).
         """
         faces = self.detect(image)[:max_faces]
         matches = self.gallery.identify(self.embed(image, faces), top)
