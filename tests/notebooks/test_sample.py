@@ -1,0 +1,94 @@
+"""What the six notebooks wrote when `make test` ran them on the sample."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+from facecourse.report import empty_report
+from facecourse.settings import DATA, OUTPUTS
+from lambda_function.pipeline import Recogniser, open_photo
+
+FOLDER = OUTPUTS / "sample"
+pytestmark = pytest.mark.skipif(
+    not (FOLDER / "report.json").exists(), reason="the notebooks have not run: make test"
+)
+
+
+@pytest.fixture(scope="module")
+def report():
+    return json.loads((FOLDER / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return pd.read_parquet(FOLDER / "manifest.parquet")
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    return Recogniser.load(FOLDER / "model", threads=2)
+
+
+def test_report_has_the_figures_of_the_contract(report):
+    assert set(empty_report("sample")) <= set(report)
+    assert report["profile"] == "sample" and report["backbone"] == "msceleb1m"
+    assert report["lfw_accuracy"] is None and report["lfw_std"] is None  # the sample is not LFW
+    assert all(report["seconds"][stage] is not None for stage in ("detect", "embed", "train"))
+    assert report["export"]["parity_max_abs_diff"] <= 1e-4 and 20 < report["export"]["onnx_mb"] < 120
+
+
+def test_every_photo_of_the_sample_is_counted(report, manifest):
+    assert report["images"] == len(manifest) == 168 + 50 + (manifest.source == "celebrities").sum()
+    assert report["identities"] == manifest.person.nunique() == 12 + 40 + 5
+    assert report["faces_found"] >= 0.99 * report["images"]
+
+
+def test_held_out_photos_are_named(report):
+    assert report["val_top1"] >= 0.9
+    assert report["val_top1_own"] >= 0.9
+    assert report["seed_split_top1"] >= 0.9
+    assert report["unknown_far"] <= 0.1 and report["unknown_frr"] <= 0.2
+
+
+def test_splits_do_not_leak(manifest):
+    known = set(manifest.person[manifest.course_split.isin(["train", "val", "test"])])
+    strangers = set(manifest.person[manifest.course_split.isin(["unknown_val", "unknown_test"])])
+    assert strangers and not known & strangers
+    sides = manifest[manifest.course_split != ""].groupby("sha256").course_split.nunique()
+    assert (sides == 1).all()
+
+
+def test_the_bundle_names_the_people_of_a_group_picture(recogniser):
+    truth = json.loads((DATA / "group" / "groups.json").read_text())
+    asked = right = 0
+    for picture in truth:
+        found = recogniser.recognise(open_photo(DATA / "group" / picture["file"]))
+        centres = np.array(
+            [[(f["box"][0] + f["box"][2]) / 2, (f["box"][1] + f["box"][3]) / 2] for f in found]
+        )
+        for face in picture["faces"]:
+            if face["name"] not in recogniser.gallery.labels:
+                continue
+            x0, y0, x1, y1 = face["box"]
+            inside = ((centres > [x0, y0]) & (centres < [x1, y1])).all(1)
+            asked += 1
+            right += any(found[i]["name"] == face["name"] for i in np.flatnonzero(inside))
+    assert asked >= 10 and right / asked >= 0.8
+
+
+def test_the_bundle_refuses_strangers(recogniser, manifest):
+    strangers = manifest[(manifest.course_split == "unknown_test") & (manifest.problem == "")]
+    names = []
+    for path in strangers.path:
+        faces = recogniser.recognise(open_photo(DATA.parent / path))
+        names.append(max(faces, key=lambda face: face["detection_score"])["name"] if faces else "unknown")
+    assert len(names) >= 5 and names.count("unknown") / len(names) >= 0.8
+
+
+def test_a_photo_without_a_face_is_an_empty_answer(recogniser):
+    picture = Image.new("RGB", (320, 240), "navy")
+    ImageDraw.Draw(picture).rectangle((40, 40, 120, 200), fill="orange")
+    assert recogniser.recognise(np.asarray(picture)) == []
