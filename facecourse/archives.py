@@ -32,9 +32,10 @@ def extract(
 ) -> Path:
     """Unpack a tar or zip archive into a new folder, all of it or nothing.
 
-    The files are written into a temporary folder beside `folder`, which gets its name at the very end: a full disk, a bad
-    entry or a kill leaves no half-filled `folder` behind. Only plain files and folders are written, by this function itself;
-    links, devices, absolute names and names that climb out of the folder are refused, whatever the archive says of them.
+    The files are written into a temporary folder beside `folder`, which gets its name at the very end: a
+    full disk, a bad entry or a kill leaves no half-filled `folder` behind. Only plain files and folders are
+    written, by this function itself; links, devices, absolute names and names that climb out of the folder
+    are refused.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def extract(
     folder : Path
         Must not exist yet; if it does, it is returned as it is.
     place : callable, optional
-        Gets each file's name and returns its name below `folder`, or None to leave it out. By default names stay.
+        Gets each file's name and returns its name below `folder`, or None to leave it out. By default
+        names stay.
     max_bytes : int
         Largest sum of unpacked bytes that is accepted.
 
@@ -127,9 +129,7 @@ def _files(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
 def _zip_files(archive: Path) -> Iterator[tuple[str, BinaryIO]]:
     with zipfile.ZipFile(archive) as opened:
         for member in opened.infolist():
-            kind = (
-                member.external_attr >> 16
-            ) & 0o170000  # the Unix file type, 0 where the zip comes from elsewhere
+            kind = (member.external_attr >> 16) & 0o170000  # Unix file type; 0 from other systems
             if kind not in (0, 0o100000, 0o040000):
                 raise UnsafeArchive(f"the archive holds a link or device: {member.filename!r}")
             if member.flag_bits & 1:

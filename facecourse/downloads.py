@@ -16,6 +16,7 @@ ATTEMPTS = 5
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 BLOCK = 1 << 18
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+INTERRUPTED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class DownloadError(RuntimeError):
@@ -30,8 +31,8 @@ def download(url: str, part: Path, size: int | None = None) -> None:
     url : str
         http or https address.
     part : Path
-        What is there already is taken as the beginning of the file (RFC 9110, section 14: Range requests). The caller
-        compares the hash, so a beginning that belongs to something else is found out.
+        What is there already is taken as the beginning of the file (RFC 9110, section 14: Range requests).
+        The caller compares the hash, so a beginning that belongs to something else is found out.
     size : int, optional
         Expected size in bytes, for the progress bar.
 
@@ -50,11 +51,7 @@ def download(url: str, part: Path, size: int | None = None) -> None:
             if error.status not in TRY_AGAIN:
                 raise DownloadError(str(error)) from None
             reason, wait = str(error), error.wait
-        except (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        ) as error:
+        except INTERRUPTED as error:
             reason, wait = _plain(error), None
             if _length(part) == before and attempt >= 1 and not isinstance(error, requests.Timeout):
                 break  # twice no connection at all: the network is off, waiting longer rarely helps

