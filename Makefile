@@ -11,7 +11,7 @@ STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
 
-.PHONY: setup run lab test test-unit test-notebooks test-lambda test-browser bench lint clean
+.PHONY: setup run lab test test-unit test-notebooks test-lambda test-browser bench results lint clean
 
 setup: $(STAMP)
 
@@ -49,6 +49,9 @@ test-lambda: setup
 
 test-browser: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/browser
+
+results:
+	python3 tools/update_readme.py
 
 bench: setup
 	$(PY) -m tests.benchmarks
