@@ -16,7 +16,7 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 # A room may import from lower floors, and from its own floor as long as there is no circle.
 FLOORS = [
     {"lambda_function"},
-    {"settings", "cache", "report", "archives", "colab", "plotting"},
+    {"settings", "cache", "report", "archives", "downloads", "colab", "plotting"},
     {"sources", "uploads"},
     {"detection", "recognition"},
 ]
