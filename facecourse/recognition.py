@@ -1,0 +1,296 @@
+"""Face crops to embeddings: the backbone as a fast ONNX file, and embeddings kept by their photo's content."""
+
+import copy
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from tqdm.auto import tqdm
+
+from facecourse import settings
+from facecourse.backbones import (
+    BACKBONES,
+    Backbone,
+    BackboneError,
+    Weights,
+    default_backbone,
+    find_weights,
+    load_backbone,
+    save_backbone,
+)
+from facecourse.cache import ContentCache
+from lambda_function.crops import Preprocessing, crop_face
+from lambda_function.mtcnn import Face
+from lambda_function.photos import PhotoError, open_photo
+from lambda_function.pipeline import Embedder
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneError",
+    "Weights",
+    "default_backbone",
+    "embed_faces",
+    "embed_manifest",
+    "embedder",
+    "export_onnx",
+    "find_weights",
+    "fold",
+    "load_backbone",
+    "onnx_backbone",
+    "save_backbone",
+]
+
+PARITY = 1e-4  # largest difference allowed between torch and ONNX Runtime, per number of a unit embedding
+EXPORT_VERSION = 1  # part of the cached file's name: raise it when `export_onnx` changes
+BATCH = 128
+
+
+def fold(network: nn.Module) -> nn.Module:
+    """Return a copy of an Inception-ResNet V1 that computes the same with fewer steps.
+
+    Batch norms become part of the convolution before them, and each block's residual scale part of its last
+    convolution.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1, in evaluation mode
+
+    Returns
+    -------
+    InceptionResnetV1
+        Equal up to rounding; it can no longer be trained.
+    """
+    network = copy.deepcopy(network).eval()
+    for module in list(network.modules()):
+        if isinstance(getattr(module, "bn", None), nn.BatchNorm2d):
+            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
+        scale = getattr(module, "scale", None)
+        if scale is not None:
+            with torch.no_grad():
+                module.conv2d.weight.mul_(scale)
+                module.conv2d.bias.mul_(scale)
+            module.scale = 1
+    network.last_linear = fuse_linear_bn_eval(network.last_linear, network.last_bn)
+    network.last_bn = nn.Identity()
+    return network
+
+
+def export_onnx(network: nn.Module, path: Path) -> float:
+    """Write a backbone as ONNX, for any number of faces at a time, and compare it with torch.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    path : Path
+        Appears only when the comparison holds.
+
+    Returns
+    -------
+    float
+        Largest absolute difference between both, over the numbers of eight unit embeddings.
+
+    Raises
+    ------
+    BackboneError
+        If it is above PARITY.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    sample = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    program = torch.onnx.export(
+        fold(network),
+        (sample,),
+        input_names=["faces"],
+        output_names=["embeddings"],
+        dynamic_shapes=({0: torch.export.Dim("n", min=1, max=4096)},),
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
+    )
+    model = program.model_proto
+    model.graph.doc_string = model.doc_string = ""
+    onnx.save(model, str(partial))
+    difference = parity(network, partial)
+    if difference > PARITY:
+        partial.unlink()
+        raise BackboneError(f"the ONNX file differs from torch by {difference:.1e}, more than {PARITY:.0e}")
+    partial.replace(path)
+    return difference
+
+
+def parity(network: nn.Module, path: Path) -> float:
+    """Return the largest absolute difference between a network and its ONNX file on eight random pictures."""
+    pixels = torch.randn(8, 3, 160, 160, generator=torch.Generator().manual_seed(1))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = network(pixels).numpy()
+    return float(
+        np.abs(session.run(None, {session.get_inputs()[0].name: pixels.numpy()})[0] - expected).max()
+    )
+
+
+def onnx_backbone(backbone: str) -> Path:
+    """Return the ONNX file of a backbone, exported at the first call and kept by the hash of its weights."""
+    weights = find_weights(backbone)
+    folder = settings.CACHE / "backbones"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{weights.name}-{weights.sha256[:12]}-v{EXPORT_VERSION}.onnx"
+    if not path.exists():
+        difference = export_onnx(load_backbone(backbone)[0], path)
+        print(f"Exported {weights.name} to ONNX; largest difference to torch {difference:.1e}.")
+    return path
+
+
+@functools.lru_cache(maxsize=4)
+def embedder(backbone: str) -> Embedder:
+    """Return the embedder of a backbone on all usable cores."""
+    return Embedder(onnx_backbone(backbone), find_weights(backbone).preprocessing, settings.THREADS)
+
+
+def face_of(box: Iterable[float], landmarks: Iterable[float], score: float = 1.0) -> Face:
+    """Rebuild a Face from a manifest's row: box of 4 numbers, landmarks of 10, in pixels."""
+    points = np.asarray(landmarks, np.float32).reshape(5, 2)
+    return Face(np.asarray(box, np.float32), points, float(score))
+
+
+def embed_faces(
+    paths: list[Path],
+    sha256s: list[str],
+    faces: list[Face],
+    backbone: str,
+    *,
+    flip: bool = False,
+    preprocessing: Preprocessing | None = None,
+    progress: bool = True,
+) -> np.ndarray:
+    """Embed one face of each photo; what has been computed once comes from data/cache/.
+
+    Parameters
+    ----------
+    paths : list of Path
+    sha256s : list of str
+        Of the photos' content.
+    faces : list of Face
+        In pixels of the upright photo.
+    backbone : str
+    flip : bool
+        Average each embedding with that of the mirrored crop.
+    preprocessing : Preprocessing, optional
+        Instead of the backbone's own.
+    progress : bool
+        Show a bar with faces per second.
+
+    Returns
+    -------
+    ndarray of shape (n, d), float32
+        Unit rows; nan where the photo can no longer be read.
+    """
+    tool = _embedder_with(backbone, preprocessing)
+    cache = ContentCache(_namespace(backbone, tool.preprocessing))
+    keys = [_key(sha256, face) for sha256, face in zip(sha256s, faces, strict=True)]
+    passes = {"": False, "|mirrored": True} if flip else {"": False}
+    known = cache.get_many(key + suffix for key in keys for suffix in passes)
+    todo = [i for i, key in enumerate(keys) if any(key + suffix not in known for suffix in passes)]
+    with tqdm(total=len(todo), unit="face", desc="Embedding", disable=not progress or not todo) as bar:
+        for start in range(0, len(todo), BATCH):
+            part = todo[start : start + BATCH]
+            known |= _embed_batch(tool, cache, part, paths, keys, faces, passes)
+            bar.update(len(part))
+    nothing = np.full(tool.dimension, np.nan, np.float32).tobytes()
+    rows = sum(_rows(known, [key + suffix for key in keys], nothing) for suffix in passes)
+    rows = np.asarray(rows, np.float32).reshape(len(keys), tool.dimension)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _rows(known: dict[str, bytes], keys: list[str], nothing: bytes) -> np.ndarray:
+    return np.frombuffer(b"".join(known.get(key, nothing) for key in keys), np.float32).reshape(len(keys), -1)
+
+
+@functools.lru_cache(maxsize=4)
+def _embedder_with(backbone: str, preprocessing: Preprocessing | None) -> Embedder:
+    if preprocessing is None:
+        return embedder(backbone)
+    return Embedder(onnx_backbone(backbone), preprocessing, settings.THREADS)
+
+
+def _namespace(backbone: str, preprocessing: Preprocessing) -> str:
+    """Name the cache after everything that changes an embedding, but for the photo and the face in it."""
+    described = json.dumps(asdict(preprocessing), sort_keys=True).encode()
+    weights = find_weights(backbone)
+    return f"embeddings-{weights.name}-{weights.sha256[:12]}-{hashlib.sha256(described).hexdigest()[:8]}"
+
+
+def _key(sha256: str, face: Face) -> str:
+    """Photo and face: a box that moved by a hundredth of a pixel is another crop."""
+    where = np.round(np.concatenate([face.box, face.landmarks.ravel()]).astype(np.float64), 2)
+    return f"{sha256}|{hashlib.sha256(where.tobytes()).hexdigest()[:16]}"
+
+
+def _embed_batch(tool, cache, part, paths, keys, faces, passes) -> dict[str, bytes]:
+    crops, kept = [], []
+    for i in part:
+        try:
+            crops.append(crop_face(open_photo(paths[i]), faces[i], tool.preprocessing))
+            kept.append(keys[i])
+        except (PhotoError, OSError) as error:
+            print(f"{paths[i]}: {error}; left out")
+    found: dict[str, bytes] = {}
+    if crops:
+        stack = np.stack(crops)
+        for suffix, mirrored in passes.items():
+            rows = tool.embed(stack[:, :, ::-1] if mirrored else stack)
+            found |= {
+                key + suffix: row.astype(np.float32).tobytes() for key, row in zip(kept, rows, strict=True)
+            }
+    cache.put_many(found)
+    return found
+
+
+def embed_manifest(
+    manifest: pd.DataFrame,
+    backbone: str,
+    flip: bool = False,
+    progress: bool = True,
+    preprocessing: Preprocessing | None = None,
+) -> np.ndarray:
+    """Embed the chosen face of every photo of a manifest.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With columns path (relative to the project or absolute), sha256, box, landmarks.
+    backbone : str
+    flip, progress, preprocessing
+        As in `embed_faces`.
+
+    Returns
+    -------
+    ndarray of shape (len(manifest), d), float32
+        Unit rows, in the manifest's order; nan where there is no box.
+    """
+    rows = [i for i, box in enumerate(manifest["box"]) if box is not None and np.size(box) == 4]
+    part = manifest.iloc[rows]
+    faces = [face_of(box, points) for box, points in zip(part["box"], part["landmarks"], strict=True)]
+    found = embed_faces(
+        [settings.ROOT / path for path in part["path"]],
+        part["sha256"].tolist(),
+        faces,
+        backbone,
+        flip=flip,
+        preprocessing=preprocessing,
+        progress=progress,
+    )
+    embeddings = np.full((len(manifest), found.shape[1]), np.nan, np.float32)
+    embeddings[rows] = found
+    return embeddings
