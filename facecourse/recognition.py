@@ -1,4 +1,4 @@
-"""Face crops to embeddings: the backbone as a fast ONNX file, and embeddings kept by their photo's content."""
+"""Face crops to embeddings: the backbone as a fast ONNX file, embeddings kept by their photo's content."""
 
 import copy
 import functools
