@@ -1,0 +1,253 @@
+"""Who is it, and is it anyone we know? Identification, strangers, confidence intervals."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from facecourse.settings import outputs_for, require
+from facecourse.training import PhotoSet, centroids
+from lambda_function.gallery import Gallery
+
+
+def predict(vectors: np.ndarray, photos: PhotoSet) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best person (n,) int64 and the cosine similarity to them (n,) float32 of each photo."""
+    best, scores = [], []
+    for start in range(0, len(photos), 2048):  # all of LFW against all of its people would be 300 MB
+        part = photos.embeddings[start : start + 2048] @ vectors.T
+        best.append(part.argmax(1))
+        scores.append(part.max(1))
+    if not best:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    return np.concatenate(best), np.concatenate(scores)
+
+
+def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share, 0 to 1 (Wilson, 1927); (nan, nan) without photos."""
+    if not count:
+        return float("nan"), float("nan")
+    share, extra = right / count, z * z / count
+    middle = share + extra / 2
+    half = z * np.sqrt(share * (1 - share) / count + extra / (4 * count))
+    return float(max(0.0, (middle - half) / (1 + extra))), float(min(1.0, (middle + half) / (1 + extra)))
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Top-1 figures of a head on a set of photos.
+
+    Attributes
+    ----------
+    top1 : float
+        Share of photos given the right name, 0 to 1.
+    interval : (float, float)
+        Its 95 % confidence interval.
+    macro : float
+        The mean over people of each person's own share: a person with one photo counts like one with 500.
+    macro_interval : (float, float)
+        95 %, by drawing people with replacement (bootstrap).
+    photos : int
+    wrong : ndarray of int64
+        Positions of the misnamed photos.
+    """
+
+    top1: float
+    interval: tuple[float, float]
+    macro: float
+    macro_interval: tuple[float, float]
+    photos: int
+    wrong: np.ndarray
+
+
+def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
+    """Name known people's photos by their most similar vector and count what is right.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (c, d), unit rows in the order of `photos.names`
+    photos : PhotoSet
+        Strangers in it are left out.
+    """
+    known = np.flatnonzero(photos.labels >= 0)
+    part = photos.take(known)
+    right = predict(vectors, part)[0] == part.labels
+    if not len(part):
+        nothing = (float("nan"), float("nan"))
+        return Identification(float("nan"), nothing, float("nan"), nothing, 0, known)
+    persons = pd.Series(right).groupby(part.labels).mean().to_numpy()
+    draws = np.random.default_rng(0).integers(len(persons), size=(1000, len(persons)))
+    low, high = np.quantile(persons[draws].mean(1), [0.025, 0.975])
+    return Identification(
+        float(right.mean()),
+        wilson(int(right.sum()), len(right)),
+        float(persons.mean()),
+        (float(low), float(high)),
+        len(right),
+        known[~right],
+    )
+
+
+def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
+    """Return the photos of the reader's people: of everyone who has a photo in PEOPLE."""
+    own = set(manifest.loc[manifest["source"] == "people", "person"])
+    return photos.take(manifest["person"].iloc[photos.rows].isin(own).to_numpy())
+
+
+# ---- strangers -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """Scores of people who are enrolled and of people who are not.
+
+    Attributes
+    ----------
+    known : ndarray of shape (n,)
+        Best cosine similarity of each photo of a known person.
+    right : ndarray of shape (n,), bool
+        Whether the best person is the right one.
+    strangers : ndarray of shape (m,)
+        Best cosine similarity of each photo of a stranger.
+    """
+
+    known: np.ndarray
+    right: np.ndarray
+    strangers: np.ndarray
+
+    def rates(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return FAR and FRR at each threshold.
+
+        FAR is the share of strangers' photos that are given a name. FRR is the share of known people's photos
+        that are not given their own: called "unknown", or misnamed (as FNIR in ISO/IEC 19795-1).
+        """
+        thresholds = np.asarray(thresholds, np.float64)
+        strangers, named = np.sort(self.strangers), np.sort(self.known[self.right])
+        far = 1 - np.searchsorted(strangers, thresholds, "left") / max(len(strangers), 1)
+        accepted = len(named) - np.searchsorted(named, thresholds, "left")
+        return far, 1 - accepted / max(len(self.known), 1)
+
+    def threshold_at(self, far: float) -> float:
+        """Return the lowest threshold at which at most `far` of the strangers' photos are given a name."""
+        ordered = np.sort(self.strangers)[::-1]
+        allowed = int(np.floor(far * len(ordered) + 1e-9))
+        if not len(ordered):
+            raise ValueError("without strangers there is no threshold to choose")
+        below = ordered[allowed] if allowed < len(ordered) else -1.0
+        above = ordered[allowed - 1] if allowed else min(1.0, below + 0.02)
+        return float((below + above) / 2) if above > below else float(np.nextafter(below, 2.0))
+
+
+def open_set(vectors: np.ndarray, known: PhotoSet, strangers: PhotoSet) -> OpenSet:
+    """Score photos of known people and of strangers against the gallery."""
+    best, scores = predict(vectors, known)
+    return OpenSet(scores, best == known.labels, predict(vectors, strangers)[1])
+
+
+def calibrate(scores: OpenSet) -> tuple[float, float]:
+    """Fit the curve from cosine similarity to confidence (Platt, 1999).
+
+    Returns
+    -------
+    (float, float)
+        Slope and offset of 1 / (1 + exp(-(slope s + offset))): the probability that the best person is the
+        right one, if a stranger is as likely as someone known.
+    """
+    values = np.concatenate([scores.known, scores.strangers])
+    good = np.concatenate([scores.right, np.zeros(len(scores.strangers), bool)])
+    centre, spread = values.mean(), max(values.std(), 1e-6)
+    model = LogisticRegression(class_weight="balanced", C=10.0).fit(
+        ((values - centre) / spread)[:, None], good
+    )
+    slope = max(float(model.coef_[0, 0]) / spread, 1e-3)
+    return slope, float(model.intercept_[0]) - slope * float(centre)
+
+
+def save_decision(profile: str, threshold: float, calibration: tuple[float, float], protocol: str) -> None:
+    """Write outputs/<profile>/decision.json: from which similarity on a name is given, and how sure it is."""
+    path = outputs_for(profile) / "decision.json"
+    content = {"threshold": threshold, "calibration": list(calibration), "protocol": protocol}
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def load_decision(profile: str) -> dict:
+    """Return threshold, calibration and protocol.
+
+    Raises
+    ------
+    facecourse.settings.MissingInput
+        If notebook 04 has not been run with this profile.
+    """
+    return json.loads(require(outputs_for(profile) / "decision.json", "04_evaluate").read_text())
+
+
+# ---- fewer photos, new people --------------------------------------------------------------------------
+
+
+def accuracy_by_photos(
+    train: PhotoSet, test: PhotoSet, counts: tuple[int, ...] = (1, 2, 5, 10, 20), draws: int = 5
+) -> pd.DataFrame:
+    """Measure how top-1 grows with the number of training photos per person.
+
+    For each count k, only people with at least k training photos are enrolled with k of them, the same people
+    for every smaller count in `people`; everyone else stays enrolled with all photos, so the task does not
+    get easier. Mean of `draws` random choices.
+
+    Returns
+    -------
+    DataFrame
+        photos (k), people (how many have k), top1 and its standard deviation over the draws.
+    """
+    have = np.bincount(train.labels, minlength=len(train.names))
+    full = centroids(train.embeddings, train.labels, len(train.names))
+    enough = max([k for k in counts if (have >= k).sum() >= 2], default=counts[0])
+    people = np.flatnonzero(have >= enough)
+    asked = test.take(np.isin(test.labels, people))
+    rows = []
+    for k in [k for k in counts if k <= enough]:
+        values = [_with_few(train, asked, full, people, k, seed) for seed in range(draws)]
+        rows.append({"photos": k, "people": len(people), "top1": np.mean(values), "spread": np.std(values)})
+    return pd.DataFrame(rows)
+
+
+def _with_few(train, asked, full, people, k, seed) -> float:
+    chance = np.random.default_rng(seed)
+    vectors = full.copy()
+    for person in people:
+        own = chance.choice(np.flatnonzero(train.labels == person), k, replace=False)
+        vectors[person] = centroids(train.embeddings[own], np.zeros(k, np.int64), 1)[0]
+    return identify(vectors, asked).top1
+
+
+def enrolment(
+    names: list[str], vectors: np.ndarray, train: PhotoSet, test: PhotoSet, people: list[str], photos: int
+) -> tuple[float, float]:
+    """Take people out of a trained gallery, add them back from a few photos, and compare.
+
+    Parameters
+    ----------
+    names, vectors
+        The trained head.
+    train, test : PhotoSet
+    people : list of str
+        Who is removed and enrolled again.
+    photos : int
+        How many training photos each is enrolled with (fewer where there are fewer).
+
+    Returns
+    -------
+    (float, float)
+        Top-1 on these people's test photos after enrolment, and with the trained vectors.
+    """
+    gallery = Gallery(list(names), vectors.copy())
+    number = {name: i for i, name in enumerate(names)}
+    for person in people:
+        gallery.remove(person)
+    for person in people:
+        own = np.flatnonzero(train.labels == number[person])[:photos]
+        gallery.enrol(person, train.embeddings[own])
+    asked = test.take(np.isin(test.labels, [number[person] for person in people]))
+    best = gallery.scores(asked.embeddings).argmax(1)
+    right = [gallery.labels[i] == names[label] for i, label in zip(best, asked.labels, strict=True)]
+    return float(np.mean(right)) if right else float("nan"), identify(vectors, asked).top1
