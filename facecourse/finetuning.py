@@ -1,0 +1,396 @@
+"""Beyond the head: unfreezing the network's last block, and the recipe this course replaces, side by side."""
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageEnhance
+from torch import nn
+from torch.nn import functional
+
+from facecourse import recognition, settings
+from facecourse.training import (
+    CosineHead,
+    History,
+    batches,
+    centroids,
+    choose_device,
+    measure,
+    mixed_precision,
+)
+from lambda_function.crops import Preprocessing, crop_face, normalise
+from lambda_function.photos import open_photo
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+# ---- pictures ------------------------------------------------------------------------------------------
+
+
+def small_task(manifest: pd.DataFrame, people: int = 60, photos: int = 20) -> pd.DataFrame:
+    """Choose a part of the dataset on which passing photos through the network takes seconds, not hours.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With course_split.
+    people, photos : int
+        At most so many people, the reader's own first and then those with the most photos, and at most so
+        many photos of each.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the manifest, with their old index, of the sides train, val and test.
+    """
+    usable = manifest[manifest["course_split"].isin(["train", "val", "test"])]
+    own = usable.groupby("person")["source"].agg(lambda sources: "people" in set(sources))
+    count = usable.groupby("person").size()
+    order = pd.DataFrame({"own": own, "count": count}).sort_values(["own", "count"], ascending=False)
+    chosen = usable[usable["person"].isin(order.index[:people])]
+    shuffled = chosen.sort_values("sha256")  # a chance order that is the same everywhere
+    return shuffled.groupby("person").head(photos).sort_index()
+
+
+def load_crops(manifest: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
+    """Cut the chosen face out of every photo: (n, size, size, 3) uint8."""
+    rows = zip(manifest["path"], manifest["box"], manifest["landmarks"], strict=True)
+    return np.stack(
+        [
+            crop_face(open_photo(settings.ROOT / path), recognition.face_of(box, points), preprocessing)
+            for path, box, points in rows
+        ]
+    )
+
+
+def augment(crop: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Return a plausible other photo of the same face: mirrored, shifted, lit and focused differently.
+
+    Parameters
+    ----------
+    crop : ndarray of shape (size, size, 3), uint8
+    chance : Generator
+
+    Returns
+    -------
+    ndarray of the same shape and type
+    """
+    picture = Image.fromarray(crop)
+    size = picture.width
+    if chance.random() < 0.5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    scale = chance.uniform(0.9, 1.1)
+    dx, dy = chance.uniform(-0.05, 0.05, 2) * size
+    matrix = (1 / scale, 0, size / 2 * (1 - 1 / scale) + dx, 0, 1 / scale, size / 2 * (1 - 1 / scale) + dy)
+    picture = picture.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    picture = ImageEnhance.Brightness(picture).enhance(chance.uniform(0.7, 1.3))
+    picture = ImageEnhance.Contrast(picture).enhance(chance.uniform(0.7, 1.3))
+    picture = ImageEnhance.Color(picture).enhance(chance.uniform(0.5, 1.3))
+    if chance.random() < 0.3:  # a face from far away
+        small = int(size * chance.uniform(0.3, 0.6))
+        picture = picture.resize((small, small), Image.Resampling.BILINEAR).resize((size, size))
+    return np.asarray(picture)
+
+
+# ---- the network in two parts --------------------------------------------------------------------------
+
+
+class Trunk(nn.Module):
+    """Everything before the last block: (n, 3, 160, 160) -> (n, 1792, 3, 3). It stays as it is."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        folded = recognition.fold(network)
+        names = "conv2d_1a conv2d_2a conv2d_2b maxpool_3a conv2d_3b conv2d_4a conv2d_4b"
+        names += " repeat_1 mixed_6a repeat_2 mixed_7a repeat_3"
+        self.layers = nn.Sequential(*(getattr(folded, name) for name in names.split()))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the feature maps."""
+        return self.layers(pixels)
+
+
+class Tail(nn.Module):
+    """The last block, the bottleneck and its batch norm: (n, 1792, 3, 3) -> (n, d) unit rows."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.block8 = copy.deepcopy(network.block8)
+        self.last_linear = copy.deepcopy(network.last_linear)
+        self.last_bn = copy.deepcopy(network.last_bn)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings."""
+        pooled = self.block8(features).mean((2, 3))
+        return functional.normalize(self.last_bn(self.last_linear(pooled)))
+
+
+@torch.inference_mode()
+def features_before_last_block(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
+    """Run the frozen part once over all photos, so that training the rest need not.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    pixels : ndarray of shape (n, 3, 160, 160), float32
+        Normalised as the network wants it.
+
+    Returns
+    -------
+    Tensor of shape (n, 1792, 3, 3), float16
+        Half the memory; the rounding is far below what training changes.
+    """
+    device = choose_device()
+    trunk = Trunk(network).to(device, memory_format=torch.channels_last)
+    parts = []
+    for start in range(0, len(pixels), 32):
+        batch = torch.from_numpy(pixels[start : start + 32]).to(device, memory_format=torch.channels_last)
+        with mixed_precision(device):
+            parts.append(trunk(batch).to("cpu", torch.float16, memory_format=torch.contiguous_format))
+    return torch.cat(parts)
+
+
+class BlockTrainer:
+    """Trains the last block together with a head, on cached feature maps.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+        Its last block is copied; the network itself stays as it is.
+    head : CosineHead
+        Starts at the centroids of the frozen network's embeddings.
+    train, val : (Tensor (n, 1792, 3, 3), ndarray (n,))
+        Feature maps and labels.
+    learning_rate : float
+        Of the block; the head's is thirty times as high, since it starts from less.
+    epochs, batch_size, seed : int
+    """
+
+    def __init__(self, network, head, train, val, learning_rate=1e-4, epochs=10, batch_size=64, seed=0):
+        self.device = choose_device()
+        # Evaluation mode: batch norm keeps its running averages, which thousands of people's photos have set.
+        self.tail = Tail(network).to(self.device).eval()
+        self.head = head.to(self.device)
+        self.train = tuple(torch.as_tensor(part) for part in train)
+        self.val = tuple(torch.as_tensor(part) for part in val)
+        self.epochs, self.batch_size = epochs, batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+        groups = [
+            {"params": self.tail.parameters(), "lr": learning_rate},
+            {"params": [p for p in head.parameters() if p.requires_grad], "lr": 30 * learning_rate},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
+        steps = epochs * math.ceil(len(train[1]) / batch_size)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, max(steps, 1))
+        self.history = History()
+        self._best = self._state()
+
+    def _state(self):
+        return copy.deepcopy((self.tail.state_dict(), self.head.state_dict()))
+
+    def train_epoch(self) -> None:
+        """Go once through all views of the training photos."""
+        start, losses, right = time.perf_counter(), 0.0, 0
+        for features, labels in batches(*self.train, self.batch_size, self.generator):
+            features, labels = features.to(self.device).float(), labels.to(self.device)
+            with mixed_precision(self.device):
+                logits = self.head(self.tail(features), labels)
+                loss = functional.cross_entropy(logits, labels)
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            losses += float(loss.detach()) * len(labels)
+            right += int((logits.detach().argmax(1) == labels).sum())
+        self.history.train_loss.append(losses / len(self.train[1]))
+        self.history.train_accuracy.append(right / len(self.train[1]))
+        self.history.learning_rate.append(self.schedule.get_last_lr()[0])
+        self.history.seconds.append(time.perf_counter() - start)
+
+    def validate(self) -> None:
+        """Measure block and head on photos that are not trained on; remember the best."""
+        embeddings = torch.from_numpy(self.embed(self.val[0])).to(self.device)
+        loss, accuracy = measure(self.head, (embeddings, self.val[1].to(self.device)))
+        self.history.val_loss.append(loss)
+        self.history.val_accuracy.append(accuracy)
+        if self.history.best_epoch == len(self.history.val_loss) - 1:
+            self._best = self._state()
+
+    def restore_best(self) -> None:
+        """Put block and head back to their best epoch."""
+        self.tail.load_state_dict(self._best[0])
+        self.head.load_state_dict(self._best[1])
+
+    @torch.inference_mode()
+    def embed(self, features: torch.Tensor) -> np.ndarray:
+        """Return the embeddings of feature maps: (n, d) float32, unit rows."""
+        rows = [
+            self.tail(features[start : start + 256].to(self.device).float()).float().cpu()
+            for start in range(0, len(features), 256)
+        ]
+        return torch.cat(rows).numpy()
+
+    def tuned_network(self, network: nn.Module) -> nn.Module:
+        """Return a copy of the network with the trained block in it, ready for `save_backbone`."""
+        tuned = copy.deepcopy(network)
+        for name in ("block8", "last_linear", "last_bn"):
+            getattr(tuned, name).load_state_dict(getattr(self.tail, name).cpu().state_dict())
+        return tuned
+
+
+# ---- the recipe that the course replaces ---------------------------------------------------------------
+
+
+class OriginalRecipe(nn.Module):
+    """The head of the system this course follows, trained as there.
+
+    The pretrained bottleneck is thrown away: a random layer 1792 -> 512, L2 norm, a linear classifier;
+    stochastic gradient descent with learning rate 10; pixels normalised with ImageNet's mean and deviation.
+
+    Parameters
+    ----------
+    classes : int
+    """
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.bottleneck = nn.Linear(1792, 512, bias=False)
+        self.classifier = nn.Linear(512, classes)
+
+    def forward(self, pooled: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Return logits (n, classes) of pooled features (n, 1792)."""
+        return self.classifier(functional.normalize(self.bottleneck(pooled)))
+
+
+def imagenet_pixels(crops: np.ndarray) -> np.ndarray:
+    """Normalise as the original does: what networks trained on ImageNet want, and this one does not."""
+    pixels = (crops.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+@torch.inference_mode()
+def pooled(network: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    """Return what the original's head sees: the last block's output, averaged, (n, 1792) float32."""
+    block = network.block8
+    return torch.cat(
+        [block(features[i : i + 256].float()).mean((2, 3)) for i in range(0, len(features), 256)]
+    )
+
+
+@torch.inference_mode()
+def seconds_per_forward(network: nn.Module, pixels: np.ndarray, photos: int = 96) -> float:
+    """Measure the plain network's forward pass on a few photos: seconds per photo."""
+    device = choose_device()
+    network = copy.deepcopy(network).to(device)
+    batch = torch.from_numpy(pixels[:32]).to(device)
+    network(batch)
+    start = time.perf_counter()
+    for begin in range(0, min(photos, len(pixels)), 32):
+        network(torch.from_numpy(pixels[begin : begin + 32]).to(device)).cpu()
+    return (time.perf_counter() - start) / min(photos, len(pixels))
+
+
+@dataclass
+class Comparison:
+    """Top-1 on test photos after each epoch, and what an epoch costs.
+
+    Attributes
+    ----------
+    top1 : list of float
+    seconds_per_epoch : float
+    """
+
+    top1: list[float]
+    seconds_per_epoch: float
+
+
+def run_original(
+    train: tuple[torch.Tensor, np.ndarray],
+    test: tuple[torch.Tensor, np.ndarray],
+    forward_seconds: float,
+    epochs: int = 5,
+    seed: int = 0,
+) -> Comparison:
+    """Train the original's head for a few epochs.
+
+    Parameters
+    ----------
+    train, test : (Tensor (n, 1792), ndarray (n,))
+        Pooled features and labels. The network is frozen, so its features are computed once here; the
+        original computes them anew in each epoch, which `forward_seconds` per photo accounts for.
+    forward_seconds : float
+        See `seconds_per_forward`.
+    epochs, seed : int
+    """
+    torch.manual_seed(seed)
+    features, labels = train[0], torch.as_tensor(train[1])
+    head = OriginalRecipe(int(labels.max()) + 1)
+    optimiser = torch.optim.SGD(head.parameters(), lr=10.0)
+    generator, top1, start = torch.Generator().manual_seed(seed), [], time.perf_counter()
+    for _ in range(epochs):
+        for part, right in batches(features, labels, 64, generator):
+            loss = functional.cross_entropy(head(part), right)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        top1.append(measure(head, (test[0], torch.as_tensor(test[1])))[1])
+    return Comparison(top1, (time.perf_counter() - start) / epochs + forward_seconds * len(labels))
+
+
+# ---- one call for the notebook -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SmallTask:
+    """Crops and labels of `small_task`, by side.
+
+    Attributes
+    ----------
+    crops : dict of str to ndarray (n, 160, 160, 3) uint8
+    labels : dict of str to ndarray (n,) int64
+    names : list of str
+    """
+
+    crops: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    names: list[str]
+
+
+def load_small_task(
+    manifest: pd.DataFrame, preprocessing: Preprocessing, people: int, photos: int
+) -> SmallTask:
+    """Cut out the faces of a small task and number its people."""
+    table = small_task(manifest, people, photos)
+    names = sorted(set(table.loc[table["course_split"] == "train", "person"]))
+    number = {name: i for i, name in enumerate(names)}
+    table = table[table["person"].isin(names)]
+    sides = {side: table[table["course_split"] == side] for side in ("train", "val", "test")}
+    return SmallTask(
+        {side: load_crops(rows, preprocessing) for side, rows in sides.items()},
+        {side: rows["person"].map(number).to_numpy(np.int64) for side, rows in sides.items()},
+        names,
+    )
+
+
+def augmented_views(crops: np.ndarray, labels: np.ndarray, views: int = 4, seed: int = 0):
+    """Return each crop and `views` - 1 augmented ones: (n views, 160, 160, 3) uint8, with their labels."""
+    chance = np.random.default_rng(seed)
+    extra = [np.stack([augment(crop, chance) for crop in crops]) for _ in range(views - 1)]
+    return np.concatenate([crops, *extra]), np.tile(labels, views)
+
+
+def frozen_head(tail: nn.Module, features: torch.Tensor, labels: np.ndarray, names: list[str]) -> CosineHead:
+    """Return a CosFace head at the centroids of what the tail makes of the feature maps."""
+    with torch.inference_mode():
+        embeddings = torch.cat([tail(features[i : i + 256].float()) for i in range(0, len(features), 256)])
+    return CosineHead(centroids(embeddings.numpy(), labels, len(names)), "cosface")
+
+
+def pixels_for(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Normalise crops as the backbone wants them: (n, 3, 160, 160) float32."""
+    return normalise(crops, preprocessing.normalise)
