@@ -95,6 +95,45 @@ def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
     return photos.take(manifest["person"].iloc[photos.rows].isin(own).to_numpy())
 
 
+def compare_heads(
+    manifest: pd.DataFrame,
+    heads: dict[str, np.ndarray],
+    seconds: dict[str, float],
+    val: PhotoSet,
+    test: PhotoSet,
+) -> pd.DataFrame:
+    """Put heads side by side, by name: top-1 on val, on test, on the reader's people and per person.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+    heads : dict of str to ndarray (c, d)
+    seconds : dict of str to float
+        Training time.
+    val, test : PhotoSet
+
+    Returns
+    -------
+    DataFrame
+        Shares as text with their 95 % confidence interval; "val top-1" alone, since it serves to choose.
+    """
+    own, rows = own_people(manifest, test), {}
+    for name, vectors in heads.items():
+        result, of_own = identify(vectors, test), identify(vectors, own)
+        rows[name] = {
+            "val top-1": round(identify(vectors, val).top1, 4),
+            "test top-1": _share(result.top1, result.interval),
+            "own people": _share(of_own.top1, of_own.interval),
+            "mean over people": _share(result.macro, result.macro_interval),
+            "seconds": round(seconds[name], 1),
+        }
+    return pd.DataFrame(rows).T
+
+
+def _share(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.4f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
 # ---- strangers -----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Beyond the head: unfreezing the network's last block, and the recipe this course replaces, side by side."""
+"""Beyond the head: training the network's last block, at a small rate, on augmented photos."""
 
 import copy
 import math
@@ -24,10 +24,6 @@ from facecourse.training import (
 )
 from lambda_function.crops import Preprocessing, crop_face, normalise
 from lambda_function.photos import open_photo
-
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
 
 # ---- pictures ------------------------------------------------------------------------------------------
 
@@ -243,106 +239,7 @@ class BlockTrainer:
         return tuned
 
 
-# ---- the recipe that the course replaces ---------------------------------------------------------------
-
-
-class OriginalRecipe(nn.Module):
-    """The head of the system this course follows, trained as there.
-
-    The pretrained bottleneck is thrown away: a random layer 1792 -> 512, L2 norm, a linear classifier;
-    stochastic gradient descent with learning rate 10; pixels normalised with ImageNet's mean and deviation.
-
-    Parameters
-    ----------
-    classes : int
-    """
-
-    def __init__(self, classes: int):
-        super().__init__()
-        self.bottleneck = nn.Linear(1792, 512, bias=False)
-        self.classifier = nn.Linear(512, classes)
-
-    def forward(self, pooled: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        """Return logits (n, classes) of pooled features (n, 1792)."""
-        return self.classifier(functional.normalize(self.bottleneck(pooled)))
-
-
-def imagenet_pixels(crops: np.ndarray) -> np.ndarray:
-    """Normalise as the original does: what networks trained on ImageNet want, and this one does not."""
-    pixels = (crops.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-
-@torch.inference_mode()
-def pooled(network: nn.Module, features: torch.Tensor) -> torch.Tensor:
-    """Return what the original's head sees: the last block's output, averaged, (n, 1792) float32."""
-    block = network.block8
-    return torch.cat(
-        [block(features[i : i + 256].float()).mean((2, 3)) for i in range(0, len(features), 256)]
-    )
-
-
-@torch.inference_mode()
-def seconds_per_forward(network: nn.Module, pixels: np.ndarray, photos: int = 96) -> float:
-    """Measure the plain network's forward pass on a few photos: seconds per photo."""
-    device = choose_device()
-    network = copy.deepcopy(network).to(device)
-    batch = torch.from_numpy(pixels[:32]).to(device)
-    network(batch)
-    start = time.perf_counter()
-    for begin in range(0, min(photos, len(pixels)), 32):
-        network(torch.from_numpy(pixels[begin : begin + 32]).to(device)).cpu()
-    return (time.perf_counter() - start) / min(photos, len(pixels))
-
-
-@dataclass
-class Comparison:
-    """Top-1 on test photos after each epoch, and what an epoch costs.
-
-    Attributes
-    ----------
-    top1 : list of float
-    seconds_per_epoch : float
-    """
-
-    top1: list[float]
-    seconds_per_epoch: float
-
-
-def run_original(
-    train: tuple[torch.Tensor, np.ndarray],
-    test: tuple[torch.Tensor, np.ndarray],
-    forward_seconds: float,
-    epochs: int = 5,
-    seed: int = 0,
-) -> Comparison:
-    """Train the original's head for a few epochs.
-
-    Parameters
-    ----------
-    train, test : (Tensor (n, 1792), ndarray (n,))
-        Pooled features and labels. The network is frozen, so its features are computed once here; the
-        original computes them anew in each epoch, which `forward_seconds` per photo accounts for.
-    forward_seconds : float
-        See `seconds_per_forward`.
-    epochs, seed : int
-    """
-    torch.manual_seed(seed)
-    features, labels = train[0], torch.as_tensor(train[1])
-    head = OriginalRecipe(int(labels.max()) + 1)
-    optimiser = torch.optim.SGD(head.parameters(), lr=10.0)
-    generator, top1, start = torch.Generator().manual_seed(seed), [], time.perf_counter()
-    for _ in range(epochs):
-        for part, right in batches(features, labels, 64, generator):
-            loss = functional.cross_entropy(head(part), right)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        top1.append(measure(head, (test[0], torch.as_tensor(test[1])))[1])
-    return Comparison(top1, (time.perf_counter() - start) / epochs + forward_seconds * len(labels))
-
-
-# ---- one call for the notebook -------------------------------------------------------------------------
+# ---- a part of the dataset -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -384,8 +281,11 @@ def augmented_views(crops: np.ndarray, labels: np.ndarray, views: int = 4, seed:
     return np.concatenate([crops, *extra]), np.tile(labels, views)
 
 
-def frozen_head(tail: nn.Module, features: torch.Tensor, labels: np.ndarray, names: list[str]) -> CosineHead:
-    """Return a CosFace head at the centroids of what the tail makes of the feature maps."""
+def frozen_head(
+    network: nn.Module, features: torch.Tensor, labels: np.ndarray, names: list[str]
+) -> CosineHead:
+    """Return a CosFace head at the centroids of the untrained network's embeddings."""
+    tail = Tail(network)
     with torch.inference_mode():
         embeddings = torch.cat([tail(features[i : i + 256].float()) for i in range(0, len(features), 256)])
     return CosineHead(centroids(embeddings.numpy(), labels, len(names)), "cosface")
@@ -394,3 +294,9 @@ def frozen_head(tail: nn.Module, features: torch.Tensor, labels: np.ndarray, nam
 def pixels_for(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Normalise crops as the backbone wants them: (n, 3, 160, 160) float32."""
     return normalise(crops, preprocessing.normalise)
+
+
+def task_top1(block: BlockTrainer, features: torch.Tensor, labels: np.ndarray) -> float:
+    """Return the share of photos that block and head name rightly, 0 to 1."""
+    embeddings = torch.from_numpy(block.embed(features)).to(block.device)
+    return measure(block.head, (embeddings, torch.as_tensor(labels).to(block.device)))[1]
