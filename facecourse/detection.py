@@ -1,7 +1,5 @@
 """Faces of all photos, found once: MTCNN's networks as ONNX files, and results kept by content."""
 
-import copy
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facecourse.cache import ContentCache
+from facecourse.mtcnn_export import export_network
 from facecourse.settings import CACHE, THREADS
 from lambda_function.mtcnn import Face, Mtcnn
 from lambda_function.photos import open_photo, shrink
@@ -26,7 +25,7 @@ def mtcnn_folder() -> Path:
 
     The weights are those inside facenet-pytorch's package; see `export_network` for the files' inputs.
     """
-    folder = CACHE / "mtcnn"
+    folder = CACHE / "mtcnn-3"  # the number goes up with the export
     if all((folder / f"{name}.onnx").exists() for name in NETWORKS):
         return folder
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -36,66 +35,10 @@ def mtcnn_folder() -> Path:
             export_network(name, partial / f"{name}.onnx")
         folder.mkdir(exist_ok=True)
         for name in NETWORKS:  # each one whole: two runs at a time write the same files
-            os.replace(partial / f"{name}.onnx", folder / f"{name}.onnx")
+            (partial / f"{name}.onnx").replace(folder / f"{name}.onnx")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def raw_network(name: str):
-    """Return one of facenet-pytorch's networks, changed to take pixels 0 to 255 instead of (x - 127.5) / 128.
-
-    A convolution is linear, so w * (x - 127.5) / 128 + b = (w / 128) * x + (b - 127.5 / 128 * sum(w)): the same
-    result, one pass over the picture less.
-
-    Parameters
-    ----------
-    name : str
-        "pnet", "rnet" or "onet".
-
-    Returns
-    -------
-    torch.nn.Module
-    """
-    import torch
-    from facenet_pytorch.models import mtcnn
-
-    network = {"pnet": mtcnn.PNet, "rnet": mtcnn.RNet, "onet": mtcnn.ONet}[name]().eval()
-    network = copy.deepcopy(network)
-    with torch.no_grad():
-        first = network.conv1
-        first.bias -= 127.5 / 128 * first.weight.sum(dim=(1, 2, 3))
-        first.weight /= 128
-    return network
-
-
-def export_network(name: str, path: Path) -> None:
-    """Write one network as ONNX: input `pixels` (n, 3, h, w) float32, 0 to 255; outputs as in facenet-pytorch.
-
-    P-Net takes any height and width from 12 on, R-Net 24 x 24, O-Net 48 x 48; all take any n.
-    """
-    import torch
-
-    size = {"pnet": 40, "rnet": 24, "onet": 48}[name]
-    example = torch.rand(3, 3, size, size + (name == "pnet") * 9) * 255
-    batch = torch.export.Dim("n", min=1, max=4096)
-    moving = {0: batch}
-    if name == "pnet":
-        moving |= {
-            2: torch.export.Dim("height", min=12, max=8192),
-            3: torch.export.Dim("width", min=12, max=65536),
-        }
-    torch.onnx.export(
-        raw_network(name),
-        (example,),
-        str(path),
-        dynamo=True,
-        dynamic_shapes=(moving,),
-        input_names=["pixels"],
-        external_data=False,
-        verbose=False,
-        opset_version=18,
-    )
 
 
 @cache

@@ -26,7 +26,7 @@ def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarra
 
 
 class Pixels:
-    """A photo as running sums, from which any rectangle's mean is four look-ups (Crow 1984, summed-area table).
+    """A photo as running sums: any rectangle's mean is four look-ups (Crow 1984, summed-area tables).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Pixels:
         np.cumsum(inner, axis=1, out=inner)
 
     def level(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
-        """Return the whole photo at another size: (3, height, width) float32, 0 to 255; or some `rows` of it."""
+        """Return the photo, or some `rows` of it, at another size: (3, height, width) float32, 0 to 255."""
         top, bottom = (edge[0, rows] for edge in windows(np.array([0]), np.array([self.height]), height))
         left, right = (edge[0] for edge in windows(np.array([0]), np.array([self.width]), width))
         bands = self._sums.take(bottom, axis=1) - self._sums.take(top, axis=1)

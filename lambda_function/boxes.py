@@ -2,6 +2,8 @@
 
 import numpy as np
 
+BLOCK = 256  # boxes compared all with all
+
 
 def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float, smaller: bool = False) -> np.ndarray:
     """Greedy non-maximum suppression: keep the best box, drop what overlaps it too much, and so on.
@@ -14,8 +16,8 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float, smaller: b
         Overlap above which the lesser box goes, 0 to 1.
     smaller : bool
         False: overlap is intersection over union, with box sides x1 - x0. True: intersection over the
-        smaller box, with sides x1 - x0 + 1, so that a box inside another one goes ("Min" in Zhang et al. 2016's
-        code; the sides are as facenet-pytorch has them).
+        smaller box, with sides x1 - x0 + 1, so that a box inside another one goes ("Min" in the code of
+        Zhang et al. 2016; the sides are as facenet-pytorch has them).
 
     Returns
     -------
@@ -23,20 +25,36 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float, smaller: b
         Places of the boxes kept, best score first.
     """
     order = np.argsort(-scores, kind="stable")
+    kept = np.zeros(0, int)
+    while len(order):
+        # By blocks: all overlaps of the best few hundred at once are faster than one box after the other.
+        head, rest = order[:BLOCK], order[BLOCK:]
+        head = head[_greedy(_too_close(boxes[head], boxes[head], threshold, smaller))]
+        kept = np.concatenate([kept, head])
+        order = rest[~_too_close(boxes[head], boxes[rest], threshold, smaller).any(axis=0)]
+    return kept
+
+
+def _greedy(close: np.ndarray) -> np.ndarray:
+    """Return which rows survive when each survivor, in order, strikes out those that are close to it."""
+    alive = np.ones(len(close), bool)
+    for i in np.flatnonzero(np.triu(close, 1).any(axis=1)):
+        if alive[i]:
+            alive[i + 1 :] &= ~close[i, i + 1 :]
+    return alive
+
+
+def _too_close(first: np.ndarray, second: np.ndarray, threshold: float, smaller: bool) -> np.ndarray:
+    """Return for every pair whether it overlaps by more than `threshold`: (n, 4), (m, 4) -> (n, m) bool."""
     extra = np.float32(1 if smaller else 0)
-    x0, y0, x1, y1 = boxes[order].T
-    area = (x1 - x0 + extra) * (y1 - y0 + extra)
-    alive = np.ones(len(order), bool)
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        rest = i + 1 + np.flatnonzero(alive[i + 1 :])
-        width = np.minimum(x1[i], x1[rest]) - np.maximum(x0[i], x0[rest]) + extra
-        height = np.minimum(y1[i], y1[rest]) - np.maximum(y0[i], y0[rest]) + extra
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        whole = np.minimum(area[i], area[rest]) if smaller else area[i] + area[rest] - shared
-        alive[rest[shared > np.float32(threshold) * whole]] = False
-    return order[alive]
+    ax0, ay0, ax1, ay1 = first.T[:, :, None]
+    bx0, by0, bx1, by1 = second.T[:, None, :]
+    width = np.minimum(ax1, bx1) - np.maximum(ax0, bx0) + extra
+    height = np.minimum(ay1, by1) - np.maximum(ay0, by0) + extra
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    one, other = (ax1 - ax0 + extra) * (ay1 - ay0 + extra), (bx1 - bx0 + extra) * (by1 - by0 + extra)
+    whole = np.minimum(one, other) if smaller else one + other - shared
+    return shared > np.float32(threshold) * whole
 
 
 def shift(boxes: np.ndarray, by: np.ndarray, extra: float = 1.0) -> np.ndarray:

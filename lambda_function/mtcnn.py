@@ -126,7 +126,7 @@ class Mtcnn:
         )
 
     def scales(self, height: int, width: int) -> list[float]:
-        """Return the pyramid's scales, largest first: the smallest face becomes 12 pixels, then ever larger ones."""
+        """Return the pyramid's scales, largest first: at the first, the smallest face is 12 pixels."""
         scale, scales = CELL / self.min_face_size, []
         while min(height, width) * scale >= CELL:
             scales.append(scale)
@@ -143,7 +143,7 @@ class Mtcnn:
         for level, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
             own = [part for (of, _), part in zip(jobs, parts, strict=True) if of == level]
             shifts, faces = (np.concatenate(arrays, axis=1) for arrays in zip(*own, strict=True))
-            maps.append(HeatMap(scale, size, faces[1], shifts))
+            maps.append(HeatMap(scale, size, faces[0], shifts))
         return maps
 
     def _scan(self, pixels: Pixels, size: tuple[int, int], rows: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -167,16 +167,16 @@ class Mtcnn:
     def refine(self, pixels: Pixels, boxes: np.ndarray, each: Callable = map) -> np.ndarray:
         """Let R-Net look at each candidate at 24 x 24: (n, 4) -> (m, 4) float32 boxes, moved and square."""
         boxes, (shifts, faces) = self._look(self._rnet, pixels, boxes, 24, each)
-        sure = faces[:, 1] > np.float32(self.thresholds[1])
-        boxes, shifts, score = boxes[sure], shifts[sure], faces[sure, 1]
+        sure = faces[:, 0] > np.float32(self.thresholds[1])
+        boxes, shifts, score = boxes[sure], shifts[sure], faces[sure, 0]
         kept = suppress(boxes, score, 0.7)
         return square(shift(boxes[kept], shifts[kept]))
 
     def output(self, pixels: Pixels, boxes: np.ndarray, each: Callable = map) -> list[Face]:
         """Let O-Net look at each candidate at 48 x 48: the last boxes, scores and landmarks, best first."""
         boxes, (shifts, points, faces) = self._look(self._onet, pixels, boxes, 48, each)
-        sure = faces[:, 1] > np.float32(self.thresholds[2])
-        boxes, shifts, points, score = boxes[sure], shifts[sure], points[sure], faces[sure, 1]
+        sure = faces[:, 0] > np.float32(self.thresholds[2])
+        boxes, shifts, points, score = boxes[sure], shifts[sure], points[sure], faces[sure, 0]
         sides = boxes[:, None, 2:] - boxes[:, None, :2] + np.float32(1)
         # The network gives all x, then all y, as fractions of its own, unmoved box.
         landmarks = points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides + boxes[:, None, :2] - np.float32(1)
