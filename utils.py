@@ -12,6 +12,32 @@ from lambda_function.pipeline import BundleError, Embedder, Recogniser
 # 01_assemble_dataset
 
 # 02_detect_faces
+from facecourse.detection import detect_photos, detector, find_faces
+from facecourse.detection_lesson import ablation, hits, stage_table, trace
+from facecourse.detection_truth import (
+    alignment_effect,
+    find_true_faces,
+    found_when_changed,
+    rules_on_groups,
+    rules_on_lfw,
+    sample_photos,
+    true_faces,
+)
+from facecourse.detection_failures import failures, show_aligned, show_failures
+from facecourse.detection_widgets import explore_settings
+from facecourse.plotting_detection import (
+    draw_faces,
+    plot_costs,
+    plot_found,
+    plot_heat_maps,
+    plot_pyramid,
+    plot_stages,
+    plot_windows,
+)
+from lambda_function.mtcnn import Face, Mtcnn, select_face
+
+# 01 temporary
+from facecourse.dataset import load_manifest
 
 # 03_finetune
 from facecourse.backbones import (

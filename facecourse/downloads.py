@@ -14,7 +14,7 @@ from facecourse.settings import REPOSITORY
 USER_AGENT = f"facecourse/1.0 ({REPOSITORY})"
 ATTEMPTS = 5
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
-BLOCK = 1 << 18
+BLOCK = 1 << 16  # bytes written at a time: what an interruption can cost
 TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 INTERRUPTED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 

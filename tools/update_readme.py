@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-START, END = "<!-- results: written by `make results` from outputs/*/report.json -->\n", "<!-- end of results -->"
+START, END = (
+    "<!-- results: written by `make results` from outputs/*/report.json -->\n",
+    "<!-- end of results -->",
+)
 ROWS = {
     "backbone": "Backbone",
     "identities": "Identities",
@@ -24,7 +27,9 @@ ROWS = {
 def main() -> None:
     """Replace what stands between the two marks in README.md."""
     reports = [json.loads(path.read_text()) for path in sorted(ROOT.glob("outputs/*/report.json"))]
-    reports = sorted((r for r in reports if r["val_top1"] is not None), key=lambda r: r["profile"] != "sample")
+    reports = sorted(
+        (r for r in reports if r["val_top1"] is not None), key=lambda r: r["profile"] != "sample"
+    )
     lines = ["| | " + " | ".join(f"`{report['profile']}`" for report in reports) + " |"]
     lines.append("| --- |" + " ---: |" * len(reports))
     for key, words in ROWS.items():

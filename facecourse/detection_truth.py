@@ -1,0 +1,247 @@
+"""Detection measured against what is known of the photos: faces found, the right face, straightened faces."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from facecourse.detection import detect_photos, find_faces
+from facecourse.photo_files import sha256
+from facecourse.recognition import embed_faces, find_weights
+from facecourse.settings import DATA, ROOT
+from facecourse.verification import ten_folds
+from lambda_function.boxes import overlap
+from lambda_function.mtcnn import Face, select_face
+from lambda_function.photos import open_photo
+
+RULES = ("largest", "centre", "size_and_centre")
+_POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # a person's right is on our left
+
+
+def true_faces() -> pd.DataFrame:
+    """Return every rendered face of the sample: path, name, group (bool), box, landmarks, roll.
+
+    Box (4,) and landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
+    """
+    rows = [
+        _known(DATA / path, path.split("/")[1], False, face)
+        for path, face in json.loads((DATA / "photos.json").read_text()).items()
+    ]
+    for photo in json.loads((DATA / "group" / "groups.json").read_text()):
+        path = DATA / "group" / photo["file"]
+        rows += [_known(path, face["name"], True, face) for face in photo["faces"]]
+    return pd.DataFrame(rows)
+
+
+def _known(path: Path, name: str, group: bool, face: dict) -> dict:
+    landmarks = np.array([face[point] for point in _POINTS], np.float32)
+    right, down = landmarks[1] - landmarks[0]
+    return {
+        "path": path,
+        "name": name,
+        "group": group,
+        "box": np.array(face["box"], np.float32),
+        "landmarks": landmarks,
+        "roll": float(np.degrees(np.arctan2(down, right))),
+    }
+
+
+def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
+    """Detect in the photos of `truth` and put beside each true face the detected one.
+
+    Returns
+    -------
+    DataFrame
+        `truth` with sha256, face (Face or None), overlap (0 to 1), error (largest distance of a landmark, as
+        a share of the distance of the eyes) and extra (boxes in the photo beyond its true faces).
+    """
+    paths = list(dict.fromkeys(truth["path"]))
+    hashes = {path: sha256(path.read_bytes()) for path in paths}
+    found = detect_photos(paths, [hashes[path] for path in paths], progress)
+    number = truth.groupby("path").size()
+    rows = []
+    for row in truth.itertuples():
+        faces = found[hashes[row.path]]
+        face, shared = _nearest(faces, row.box)
+        rows.append(
+            {
+                "sha256": hashes[row.path],
+                "face": face,
+                "overlap": shared,
+                "error": _error(face, row.landmarks) if face else np.nan,
+                "extra": max(0, len(faces) - int(number[row.path])),
+            }
+        )
+    return truth.assign(**pd.DataFrame(rows, index=truth.index, dtype=object))
+
+
+def _nearest(faces: list[Face], box: np.ndarray) -> tuple[Face | None, float]:
+    if not faces:
+        return None, 0.0
+    shared = overlap(np.stack([face.box for face in faces]), box[None])[:, 0]
+    best = int(shared.argmax())
+    return (faces[best], float(shared[best])) if shared[best] > 0.3 else (None, float(shared[best]))
+
+
+def _error(face: Face, landmarks: np.ndarray) -> float:
+    eyes = np.linalg.norm(landmarks[1] - landmarks[0])
+    return float(np.linalg.norm(face.landmarks - landmarks, axis=1).max() / max(eyes, 1e-6))
+
+
+def rules_on_groups(truth: pd.DataFrame, side: float = 6.0) -> pd.DataFrame:
+    """Choose a face in cuts from the group pictures, each about one known person, as LFW's photos were cut.
+
+    Parameters
+    ----------
+    truth : DataFrame
+        From `true_faces`.
+    side : float
+        Side of the cut in heights of the person's box; neighbours then reach into it.
+
+    Returns
+    -------
+    DataFrame
+        rule, photos, right (chosen face is the person in the middle), share (0 to 1).
+    """
+    cuts, own = [], []
+    for row in truth[truth["group"]].itertuples():
+        image = open_photo(row.path)
+        half = (row.box[3] - row.box[1]) * side / 2
+        middle = (row.box[:2] + row.box[2:]) / 2
+        x0, y0 = np.maximum(middle - half, 0).astype(int)
+        x1, y1 = np.minimum(middle + half, image.shape[1::-1]).astype(int)
+        cuts.append(np.ascontiguousarray(image[y0:y1, x0:x1]))
+        own.append(row.box - np.array([x0, y0, x0, y0], np.float32))
+    found = find_faces(cuts)
+    return _count_right(found, own, [cut.shape for cut in cuts])
+
+
+def _count_right(found: list, own: list, shapes: list) -> pd.DataFrame:
+    rows = []
+    for rule in RULES:
+        right = 0
+        for faces, box, (height, width, _) in zip(found, own, shapes, strict=True):
+            chosen = select_face(faces, width, height, rule)
+            right += chosen is not None and overlap(faces[chosen].box[None], box[None])[0, 0] > 0.3
+        rows.append({"rule": rule, "photos": len(own), "right": right, "share": right / max(len(own), 1)})
+    return pd.DataFrame(rows)
+
+
+def rules_on_lfw(manifest: pd.DataFrame, pairs, backbone: str) -> pd.DataFrame:
+    """Return LFW's ten-fold accuracy for each way to choose the face; pairs without a face count as wrong."""
+    lfw = manifest.reset_index(drop=True)
+    used = np.unique(np.concatenate([pairs.left, pairs.right]))
+    part = lfw.iloc[used]
+    paths = [ROOT / path for path in part["path"]]
+    found = detect_photos(paths, part["sha256"].tolist())
+    rows = []
+    for rule in RULES:
+        chosen = [
+            (i, found[row.sha256][place])
+            for i, row in zip(used, part.itertuples(), strict=True)
+            if (place := select_face(found[row.sha256], row.width, row.height, rule)) is not None
+        ]
+        places = [i for i, _ in chosen]
+        own = embed_faces(
+            [ROOT / lfw["path"][i] for i in places],
+            lfw["sha256"][places].tolist(),
+            [face for _, face in chosen],
+            backbone,
+        )
+        vectors = np.full((len(lfw), own.shape[1]), np.nan, np.float32)
+        vectors[places] = own
+        scores = np.einsum("nd,nd->n", vectors[pairs.left], vectors[pairs.right])
+        result = ten_folds(scores, pairs)
+        rows.append({"rule": rule, "accuracy": result.mean, "standard error": result.standard_error})
+    return pd.DataFrame(rows)
+
+
+def alignment_effect(found: pd.DataFrame, backbones: tuple[str, ...], tilt: float = 8.0) -> pd.DataFrame:
+    """Measure what straightening does to the similarities of one person's and of two people's photos.
+
+    Parameters
+    ----------
+    found : DataFrame
+        From `find_true_faces`, one face per photo.
+    backbones : tuple of str
+        Those that cannot be had are left out.
+    tilt : float
+        Degrees of roll from which a photo counts as tilted.
+
+    Returns
+    -------
+    DataFrame
+        Per backbone, crop and set of pairs ("all", or "tilted": at least one of the two): mean cosine
+        similarity of pairs of one person ("same") and of two ("different"), auc (area under the ROC curve).
+    """
+    usable = found[found["face"].notna()]
+    names, tilted = usable["name"].to_numpy(), usable["roll"].abs().to_numpy() >= tilt
+    left, right = np.triu_indices(len(usable), 1)
+    same = names[left] == names[right]
+    rows = []
+    for backbone in dict.fromkeys(find_weights(name).name for name in backbones):
+        own = find_weights(backbone).preprocessing
+        for align in (False, True):
+            vectors = embed_faces(
+                usable["path"].tolist(),
+                usable["sha256"].tolist(),
+                usable["face"].tolist(),
+                backbone,
+                preprocessing=replace(own, align=align),
+                progress=False,
+            )
+            scores = np.einsum("nd,nd->n", vectors[left], vectors[right])
+            for label, part in (("all", slice(None)), ("tilted", tilted[left] | tilted[right])):
+                crop = "aligned" if align else "box"
+                figures = _separation(scores[part], same[part])
+                rows.append({"backbone": backbone, "crop": crop, "pairs": label, **figures})
+    return pd.DataFrame(rows)
+
+
+def _separation(scores: np.ndarray, same: np.ndarray) -> dict:
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
+    n, m = int(same.sum()), int((~same).sum())
+    auc = (ranks[same].sum() - n * (n + 1) / 2) / max(n * m, 1)
+    return {"same": scores[same].mean(), "different": scores[~same].mean(), "auc": auc}
+
+
+def found_when_changed(truth: pd.DataFrame, rolls=(0, 15, 30, 45, 60, 90), sides=(80, 40, 24, 16, 10)):
+    """Return the share of faces found when photos are turned (degrees) and shrunk (to faces of some pixels).
+
+    Returns
+    -------
+    DataFrame
+        change ("turned" or "shrunk"), amount, found (0 to 1).
+    """
+    rows = []
+    for roll in rolls:
+        images = [Image.fromarray(open_photo(path)).rotate(roll, fillcolor="grey") for path in truth["path"]]
+        found = find_faces(np.asarray(image) for image in images)
+        rows.append(
+            {"change": "turned", "amount": roll, "found": np.mean([len(faces) > 0 for faces in found])}
+        )
+    for side in sides:
+        images = []
+        for row in truth.itertuples():
+            image = Image.fromarray(open_photo(row.path))
+            scale = side / float(row.box[3] - row.box[1])
+            images.append(image.resize([max(1, round(s * scale)) for s in image.size], Image.Resampling.BOX))
+        found = find_faces(np.asarray(image) for image in images)
+        rows.append(
+            {"change": "shrunk", "amount": side, "found": np.mean([len(faces) > 0 for faces in found])}
+        )
+    return pd.DataFrame(rows)
+
+
+def sample_photos() -> pd.DataFrame:
+    """Return the rendered photos, groups included, as rows of path, sha256, width, height."""
+    rows = []
+    for path in dict.fromkeys(true_faces()["path"]):
+        height, width = open_photo(path).shape[:2]
+        name = path.relative_to(ROOT).as_posix()
+        rows.append({"path": name, "sha256": sha256(path.read_bytes()), "width": width, "height": height})
+    return pd.DataFrame(rows)

@@ -1,0 +1,138 @@
+"""MTCNN's steps as pictures."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+
+from facecourse.detection_lesson import Trace, boxes_of
+from facecourse.plotting import COLOURS, STYLE, figure
+from lambda_function.area import Pixels
+from lambda_function.boxes import shift
+from lambda_function.mtcnn import CELL, STRIDE, Face
+
+
+def _photo(axes, image: np.ndarray, title: str) -> None:
+    axes.imshow(image)
+    axes.set_title(title, fontsize=9)
+    axes.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    axes.axis("off")
+
+
+def _boxes(axes, boxes: np.ndarray, colour: str = "yellow", width: float = 1.0) -> None:
+    for x0, y0, x1, y1 in np.asarray(boxes)[:, :4]:
+        axes.add_patch(
+            Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=COLOURS[colour], linewidth=width)
+        )
+
+
+def _levels(steps: Trace, most: int) -> list[int]:
+    """Return at most `most` levels, evenly over the pyramid."""
+    return sorted({round(i) for i in np.linspace(0, len(steps.maps) - 1, min(most, len(steps.maps)))})
+
+
+def plot_pyramid(steps: Trace, most: int = 5):
+    """Draw the largest levels of the pyramid at their true relative sizes, each with P-Net's window in its corner."""
+    pixels, places = Pixels(steps.image), range(min(most, len(steps.maps)))
+    sizes = [steps.maps[i].size for i in places]
+    picture, axes = figure(1, len(places), width=1.0, height=3.0, width_ratios=[w for _, w in sizes])
+    picture.set_size_inches(11, 11 * sizes[0][0] / sum(w for _, w in sizes) + 0.7)
+    for panel, i in zip(np.atleast_1d(axes), places, strict=True):
+        level = pixels.level(*steps.maps[i].size).transpose(1, 2, 0)
+        panel.imshow(level.round().astype(np.uint8), interpolation="nearest")
+        panel.add_patch(Rectangle((0, 0), CELL, CELL, fill=False, edgecolor=COLOURS["red"], linewidth=1.5))
+        panel.set_title(f"x {steps.maps[i].scale:.2f}", fontsize=8)
+        panel.set_anchor("N")
+        panel.axis("off")
+    return picture
+
+
+def plot_windows(steps: Trace):
+    """Draw, per level, P-Net's 12 x 12 window where it is surest, at its size on the photo."""
+    picture, axes = figure(width=5.5, height=5.5 * steps.image.shape[0] / steps.image.shape[1])
+    _photo(axes, steps.image, "P-Net's window at each level, where it is surest of a face")
+    names = list(COLOURS)
+    for place, level in enumerate(steps.maps):
+        row, column = np.unravel_index(level.probability.argmax(), level.probability.shape)
+        corner, side = np.array([column, row]) * STRIDE / level.scale, CELL / level.scale
+        label = f"{side:.0f} px: {level.probability.max():.2f}"
+        axes.add_patch(
+            Rectangle(corner, side, side, fill=False, edgecolor=COLOURS[names[place % 7]], lw=2, label=label)
+        )
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, title="window: probability")
+    return picture
+
+
+def plot_heat_maps(steps: Trace, most: int = 4):
+    """Draw P-Net's probabilities at some levels, and the windows above the threshold on the photo."""
+    places = _levels(steps, most)
+    picture, axes = figure(2, len(places), width=2.6, height=2.5, squeeze=False)
+    for top, bottom, i in zip(axes[0], axes[1], places, strict=True):
+        level = steps.maps[i]
+        drawn = top.imshow(level.probability, vmin=0, vmax=1)
+        top.set_title(f"scale {level.scale:.2f}: window {CELL / level.scale:.0f} px", fontsize=9)
+        top.axis("off")
+        _photo(bottom, steps.image, f"{len(steps.windows[i])} windows, {len(steps.kept[i])} kept")
+        _boxes(bottom, steps.windows[i], "sky", 0.5)
+        _boxes(bottom, steps.kept[i], "yellow", 1.0)
+    picture.colorbar(drawn, ax=list(axes[0]), label="probability of a face", shrink=0.8)
+    return picture
+
+
+def plot_stages(steps: Trace):
+    """Draw the boxes before and after every step on the way from windows to faces."""
+    windows = np.concatenate([np.zeros((0, 9), np.float32), *steps.windows])
+    moved = shift(steps.across[:, :4], steps.across[:, 5:], extra=0)
+    panels = [
+        (f"P-Net: {len(windows)} windows", windows, "sky"),
+        (f"suppressed: {len(steps.across)}", steps.across, "sky"),
+        (f"moved: {len(moved)}", moved, "orange"),
+        (f"square: {len(steps.proposals)}", steps.proposals, "orange"),
+        (f"R-Net keeps and moves: {len(steps.refined)}", steps.refined, "yellow"),
+    ]
+    picture, axes = figure(2, 3, width=3.4, height=3.3 * steps.image.shape[0] / steps.image.shape[1] + 0.3)
+    for panel, (title, boxes, colour) in zip(axes.ravel(), panels, strict=False):
+        _photo(panel, steps.image, title)
+        _boxes(panel, boxes, colour, 0.8)
+    draw_faces(axes.ravel()[-1], steps.image, steps.faces, f"O-Net: {len(steps.faces)}")
+    return picture
+
+
+def draw_faces(axes, image: np.ndarray, faces: list[Face], title: str) -> None:
+    """Draw a photo with faces: boxes, scores and landmarks."""
+    _photo(axes, image, title)
+    _boxes(axes, boxes_of(faces), "yellow", 1.5)
+    for face in faces:
+        axes.scatter(
+            *face.landmarks.T, s=8, color=COLOURS["sky"], edgecolors="black", linewidths=0.4, zorder=3
+        )
+        axes.text(
+            face.box[0], face.box[1] - 3, f"{face.score:.3f}", fontsize=7, color="white",
+            bbox={"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0},
+        )  # fmt: skip
+
+
+def plot_costs(table: pd.DataFrame):
+    """Draw candidates (logarithmic) and milliseconds per stage from `stage_table`."""
+    picture, (counts, times) = figure(1, 2, width=5.2, height=2.6)
+    with plt.rc_context(STYLE):
+        counts.barh(table["stage"], table["candidates"].clip(lower=0.5), color=COLOURS["blue"])
+        counts.set(xscale="log", xlabel="candidates (logarithmic)")
+        timed = table.dropna()
+        times.barh(timed["stage"], timed["milliseconds"], color=COLOURS["orange"])
+        times.set_xlabel("milliseconds on one thread")
+    for axes in (counts, times):
+        axes.invert_yaxis()
+    return picture
+
+
+def plot_found(table: pd.DataFrame):
+    """Draw the share of faces found against turn and size, from `found_when_changed`."""
+    picture, axes = figure(1, 2, width=4.2, height=2.8, sharey=True)
+    labels = {"turned": "turned by (degrees)", "shrunk": "height of the face (pixels)"}
+    for panel, (change, label) in zip(axes, labels.items(), strict=True):
+        part = table[table["change"] == change]
+        panel.plot(part["amount"], part["found"] * 100, color=COLOURS["blue"], marker="o")
+        panel.set(xlabel=label, ylim=(-3, 103))
+    axes[0].set_ylabel("photos with a face found (%)")
+    return picture
