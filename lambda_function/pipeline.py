@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from .crops import Preprocessing, crop_face, normalise
-from .gallery import Gallery
+from .gallery import Gallery, Match
 from .mtcnn import Face, Mtcnn
 from .photos import open_photo, shrink
 
@@ -186,7 +186,10 @@ class Recogniser:
             name (or "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name,
             score, confidence).
         """
-        faces = self.detect(image)[:max_faces]
+        return self.name(image, self.detect(image)[:max_faces], top)
+
+    def name(self, image: np.ndarray, faces: list[Face], top: int = 5) -> list[dict]:
+        """Name the given faces of one photo; the result is that of `recognise`."""
         matches = self.gallery.identify(self.embed(image, faces), top)
         return [_as_dict(face, match) for face, match in zip(faces, matches, strict=True)]
 
@@ -195,11 +198,18 @@ class Recogniser:
         return crop_face(image, face, self.embedder.preprocessing)
 
 
-def _as_dict(face: Face, match) -> dict:
+def describe(face: Face) -> dict:
+    """Return a face as JSON takes it: box, landmarks, detection_score, in pixels of the photo."""
     return {
         "box": [round(float(value), 2) for value in face.box],
         "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in face.landmarks],
         "detection_score": round(float(face.score), 5),
+    }
+
+
+def _as_dict(face: Face, match: Match) -> dict:
+    return {
+        **describe(face),
         "name": match.name,
         "confidence": round(match.confidence, 4),
         "score": round(match.score, 4),
