@@ -6,13 +6,11 @@ import time
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from tqdm import tqdm
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from facecourse.report import load_report, record
-from facecourse.settings import ROOT, outputs_for
+from facecourse.execution import execute, save
+from facecourse.report import load_report, record, start_report
+from facecourse.settings import PROFILES, ROOT, outputs_for
 
 NOTEBOOKS = (
     "01_assemble_dataset",
@@ -22,7 +20,74 @@ NOTEBOOKS = (
     "05_deploy_lambda",
     "06_try_it",
 )
-CELL_TIMEOUT = 3600
+FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError)
+
+
+class WrongSetting(ValueError):
+    """PROFILE, PEOPLE or BACKBONE is something that a notebook would stumble over later."""
+
+
+def run_course(profile: str) -> int:
+    """Run all notebooks on `profile` into outputs/<profile>/, and print the report.
+
+    Parameters
+    ----------
+    profile : str
+        "sample" or "lfw". PEOPLE, BACKBONE and FACECOURSE_MIRROR are read from the environment.
+
+    Returns
+    -------
+    int
+        0; 1 if a notebook failed; 2 if a setting is wrong; 130 if it was interrupted.
+    """
+    try:
+        check_settings(profile)
+    except WrongSetting as error:
+        print(error, file=sys.stderr)
+        return 2
+    folder, start, times = outputs_for(profile), time.perf_counter(), {}
+    start_report(profile)
+    for name in NOTEBOOKS:
+        try:
+            times[name] = run_notebook(name, folder)
+        except FAILURES as error:
+            print(f"\n{advice(name, folder, error)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"\nStopped in {name}. What was computed is kept: `make run` goes on quickly from there.")
+            return 130
+    record(profile, seconds={"total": round(time.perf_counter() - start, 1)})
+    _print_summary(profile, times, folder)
+    return 0
+
+
+def check_settings(profile: str) -> None:
+    """Refuse now what would stop a notebook minutes later, and make paths independent of the folder.
+
+    Raises
+    ------
+    WrongSetting
+        With what is wrong and what would be right.
+    """
+    if profile not in PROFILES:
+        raise WrongSetting(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
+    for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR"):  # the notebooks run in another folder
+        value = os.environ.get(name, "").strip()
+        if value and "://" not in value and Path(value).expanduser().exists():
+            os.environ[name] = str(Path(value).expanduser().resolve())
+    people, backbone = os.environ.get("PEOPLE", ""), os.environ.get("BACKBONE", "")
+    if people and not Path(people).is_dir():
+        raise WrongSetting(
+            f"PEOPLE is {people!r}, which is no folder: give one with a folder per person in it"
+        )
+    if backbone and not Path(backbone).is_file():
+        from facecourse.backbones import (
+            BACKBONES,
+        )  # brings torch along, which the six notebooks do not need here
+
+        if backbone not in BACKBONES:
+            known = ", ".join(BACKBONES)
+            raise WrongSetting(f"BACKBONE is {backbone!r}: neither one of {known} nor a file that exists")
 
 
 def run_notebook(name: str, folder: Path) -> float:
@@ -42,53 +107,34 @@ def run_notebook(name: str, folder: Path) -> float:
 
     Raises
     ------
-    CellExecutionError
-        If a cell fails.
+    CellExecutionError, CellTimeoutError, DeadKernelError
+        If a cell fails, hangs, or takes the kernel down.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     start = time.perf_counter()
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=cells, desc=name, unit="cell", file=sys.stdout, mininterval=1) as bar:
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_TIMEOUT,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(ROOT / "notebooks")}},
-            on_cell_executed=lambda **_: bar.update(),
-            store_widget_state=False,  # an uploaded photo must not end up in a saved notebook
-        )
-        try:
-            client.execute()
-        finally:
-            _save(notebook, name, folder)
+    try:
+        execute(notebook, name, ROOT / "notebooks")
+    finally:
+        save(notebook, folder / name)
     return time.perf_counter() - start
 
 
-def _save(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    notebook.metadata.pop("widgets", None)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
-    (folder / f"{name}.html").write_text(page, encoding="utf-8")
-
-
-def run_course(profile: str) -> int:
-    """Run all notebooks on `profile`; print the report; return 0, or 1 if a notebook failed."""
-    folder = outputs_for(profile) / "notebooks"
-    for name in ("PEOPLE", "FACECOURSE_MIRROR"):  # the notebooks run in another folder
-        if (value := os.environ.get(name)) and "://" not in value:
-            os.environ[name] = str(Path(value).resolve())
-    start = time.perf_counter()
-    times = {}
-    for name in NOTEBOOKS:
-        try:
-            times[name] = run_notebook(name, folder)
-        except CellExecutionError as error:
-            print(f"\n{name} failed; as far as it came: {(folder / name).relative_to(ROOT)}.html\n\n{error}")
-            return 1
-    record(profile, seconds={"total": round(time.perf_counter() - start, 1)})
-    _print_summary(profile, times, folder)
-    return 0
+def advice(name: str, folder: Path, error: Exception) -> str:
+    """Say which notebook failed, why, where to see it and what to do."""
+    if isinstance(error, CellExecutionError):
+        reason = f"{error.ename}: {error.evalue}".strip()
+    elif isinstance(error, DeadKernelError):
+        reason = "Its kernel died, most likely for want of memory: the course needs 4 GB."
+    else:
+        reason = "A cell took longer than an hour."
+    shown = (folder / f"{name}.html").resolve()
+    shown = shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else shown
+    return (
+        f"notebooks/{name}.ipynb failed.\n\n{reason}\n\n"
+        f"As far as it came, with the full traceback: {shown}\n"
+        f"To try in place: `make lab`, then {name}. After the correction run the same command again: downloads,\n"
+        "boxes and embeddings are kept, so it is soon back here."
+    )
 
 
 def _print_summary(profile: str, times: dict[str, float], folder: Path) -> None:
@@ -96,7 +142,7 @@ def _print_summary(profile: str, times: dict[str, float], folder: Path) -> None:
     for name, seconds in times.items():
         print(f"{name:24s} {seconds:7.1f} s")
     for name, value in load_report(profile).items():
-        print(f"{name:24s} {value}")
+        print(f"{name:24s} {'-' if value is None else value}")
     print(f"\nRead them: {os.path.relpath(folder)}/*.html; try it: make lab, then 06_try_it")
 
 

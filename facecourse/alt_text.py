@@ -1,0 +1,57 @@
+"""Alternative texts for the pictures in executed notebooks, from what drew them."""
+
+import ast
+import inspect
+from collections.abc import Mapping
+
+PICTURES = {"image/png", "image/jpeg", "image/svg+xml"}
+
+
+def describe_cell(source: str, index: Mapping[str, object]) -> str:
+    """Say what a cell's picture shows: its `# alt:` comment, else what the plotting function says of itself.
+
+    Parameters
+    ----------
+    source : str
+        Source of a code cell.
+    index : mapping of str to object
+        Helpers by name, such as `vars(utils)`.
+
+    Returns
+    -------
+    str
+        One sentence or several; "Figure" if nothing is known.
+    """
+    for line in source.splitlines():
+        if line.strip().startswith("# alt:"):
+            return line.partition("# alt:")[2].strip()
+    sentences = []
+    for name in _called_helpers(source):
+        helper = index.get(name)
+        if name.startswith(("plot", "show", "draw", "Live")) and callable(helper):
+            first = (inspect.getdoc(helper) or "").split("\n\n")[0].replace("\n", " ")
+            sentences.append(first.partition("; returns")[0].replace("`", "").rstrip(".") + ".")
+    return " ".join(dict.fromkeys(sentences)) or "Figure"
+
+
+def _called_helpers(source: str) -> list[str]:
+    """Names of the helpers `utils.name` that a cell calls, in their order; cells with magics give none."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = [
+        (call.lineno, call.col_offset, call.attr)
+        for call in calls
+        if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name) and call.value.id == "utils"
+    ]
+    return [name for *_, name in sorted(names)]
+
+
+def add_alt_texts(notebook, index: Mapping[str, object]) -> None:
+    """Give every picture among the outputs of a notebook (NotebookNode) its alternative text, in place."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for kind in PICTURES & set(output.get("data", {})):
+                output.setdefault("metadata", {})[kind] = {"alt": describe_cell(cell.source, index)}
