@@ -88,16 +88,23 @@ from facecourse.evaluation import (
     accuracy_by_photos,
     calibrate,
     enrolment,
+    in_words,
     open_set,
+    predict,
     save_decision,
     wilson,
 )
+from facecourse.embedding_map import map_of_embeddings, neighbours_agree
+from facecourse.mistakes import show_misnamed, show_worst_pairs
 from facecourse.plotting_evaluation import plot_by_photos, plot_confusion, plot_far_frr, plot_map, plot_roc
 from facecourse.plotting_faces import face_crop, show_faces, show_pairs
+from facecourse.selection import select_head
+from facecourse.sources import lfw_pairs
 from facecourse.training import load_head
 from facecourse.verification import (
     fill_in,
     official_pairs,
+    pairs_among,
     read_pairs,
     roc,
     similarities,
@@ -108,3 +115,8 @@ from facecourse.verification import (
 # 05_deploy_lambda
 
 # 06_try_it
+from facecourse.colab import upload_in_colab
+from facecourse.endpoint import EndpointError, endpoint_url
+from facecourse.plotting_results import plot_result
+from facecourse.tryout import Desk, Enrolment, Result, names_at, photos_at
+from facecourse.widgets import TryIt, try_it

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
+from facecourse.files import write_atomically
 from facecourse.settings import outputs_for, require
 from facecourse.training import PhotoSet, centroids
 from lambda_function.gallery import Gallery
@@ -87,6 +88,16 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
         len(right),
         known[~right],
     )
+
+
+def in_words(result: Identification) -> dict[str, str | int]:
+    """Return an Identification as one row of a table: shares with their 95 % confidence interval."""
+    return {
+        "photos": result.photos,
+        "wrong": len(result.wrong),
+        "top-1": _share(result.top1, result.interval),
+        "mean over people": _share(result.macro, result.macro_interval),
+    }
 
 
 def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
@@ -207,7 +218,7 @@ def save_decision(profile: str, threshold: float, calibration: tuple[float, floa
     """Write outputs/<profile>/decision.json: from which similarity on a name is given, and how sure it is."""
     path = outputs_for(profile) / "decision.json"
     content = {"threshold": threshold, "calibration": list(calibration), "protocol": protocol}
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    write_atomically(path, (json.dumps(content, indent=2, default=float) + "\n").encode())
 
 
 def load_decision(profile: str) -> dict:

@@ -7,6 +7,9 @@ import numpy as np
 from cycler import cycler
 from IPython.display import display
 
+# Load the backend now: loaded within `rc_context`, its choice to show every figure would end with the context.
+plt.switch_backend(plt.get_backend())
+
 # Okabe and Ito (2008), "Color universal design"; black last, since axes and text are black already.
 COLOURS = {
     "blue": "#0072B2",

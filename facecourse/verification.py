@@ -188,6 +188,20 @@ def tar_at_far(scores: np.ndarray, same: np.ndarray, far: float = 1e-3) -> float
     return float(below[-1]) if len(below) else 0.0
 
 
+def pairs_among(rows: np.ndarray, persons: np.ndarray) -> Pairs:
+    """Pair every photo with every other one, for data without official pairs; all in one fold.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n,), int64
+        Rows of the manifest.
+    persons : ndarray of shape (n,)
+        Whose photo each is.
+    """
+    left, right = np.triu_indices(len(rows), 1)
+    return Pairs(rows[left], rows[right], persons[left] == persons[right], np.zeros(len(left), np.int64))
+
+
 def all_pairs(embeddings: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare every photo with every other one.
 
