@@ -113,6 +113,7 @@ from facecourse.verification import (
 )
 
 # 05_deploy_lambda
+from facecourse.deployment import build_bundle, bundle_parity
 
 # 06_try_it
 from facecourse.colab import upload_in_colab
