@@ -1,5 +1,8 @@
 # The course in four words: `make run`, `make lab`, `make test`, `make bench`. Each sets up what it needs.
-PYTHON ?= python3
+# PYTHON may name one; else the first that is 3.10 to 3.13.
+RIGHT := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && break; done)
 PROFILE ?= sample
 BACKBONE ?=
 PEOPLE ?=
@@ -11,17 +14,22 @@ STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
 
-.PHONY: setup run lab test test-unit test-notebooks test-lambda test-browser bench results lint clean
+.PHONY: setup run lab test test-unit test-notebooks test-lambda test-browser bench publish results lint clean
 
 setup: $(STAMP)
 
+# Each step can be interrupted and repeated: a .venv without a working pip is made anew, a package that was not
+# installed to its end (pip notes itself in INSTALLER last) is installed again, downloads go on where they stopped.
 $(STAMP):
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13) and "Python 3.10 to 3.13 is needed; name one with make PYTHON=python3.11")'
-	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c '$(RIGHT)' || { echo 'set-up: Python 3.10 to 3.13 is needed, with pip and venv. Install one, or name it: make run PYTHON=python3.11' >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) tools/check_machine.py
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+		{ echo 'set-up: this Python has no venv. On Debian or Ubuntu: apt install python3-venv' >&2; rm -rf $(VENV); exit 1; }
+	@for d in $(VENV)/lib/python*/site-packages/*.dist-info; do test -e $$d/INSTALLER || rm -rf $$d; done
 	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	$(PY) -m facecourse.prepare
-	rm -f $(VENV)/ready-*
-	touch $@
+	@rm -f $(VENV)/ready-*
+	@touch $@
 
 run: setup
 	$(PY) -m facecourse.course
@@ -50,8 +58,14 @@ test-lambda: setup
 test-browser: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/browser
 
-results:
-	python3 tools/update_readme.py
+# Runs everything on LFW with the sample people, in a copy, and writes notebooks' outputs, docs/figures.json and pictures.
+publish: setup
+	$(PY) -m tools.publish
+	$(PY) -m tools.pictures
+
+# Writes the figures of docs/figures.json into README.md and the cards.
+results: setup
+	$(PY) -m tools.write_figures
 
 bench: setup
 	$(PY) -m tests.benchmarks

@@ -1,0 +1,208 @@
+"""`make publish`: run the course on LFW with the sample people, and commit-ready notebooks, figures and tables come out.
+
+Everything runs in a copy of the project's tracked files, so that no photo, decision or setting of one reader
+can get into what is published. Three runs: profile sample, whose figures and times the README shows; profile
+sample with rendered people only, whose pictures stand in wherever a cell shows photos; profile lfw. An
+interrupted call goes on with the run that is missing.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+from facecourse import alt_text, course, settings
+from lambda_function.mtcnn import Mtcnn
+from tools import published, write_figures
+
+ROOT = settings.ROOT
+RENDERED = "rendered"  # the run without photos of real people
+SMALLEST_FACE = 24  # pixels in a picture; smaller ones nobody can recognise
+
+
+def project_files() -> list[str]:
+    """Return the project's files: tracked, and new ones that git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return sorted(name for name in names if (ROOT / name).is_file())
+
+
+def fingerprint(names: list[str]) -> str:
+    """Return a hash over what a run depends on: code, data, notebooks' code cells."""
+    digest = hashlib.sha256()
+    for name in names:
+        if not name.startswith(("docs/", "tests/")) and not name.endswith(".md"):
+            path = ROOT / name
+            if path.suffix == ".ipynb":
+                cells = json.loads(path.read_text())["cells"]
+                content = json.dumps([c["source"] for c in cells if c["cell_type"] == "code"]).encode()
+            else:
+                content = path.read_bytes()
+            digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:12]
+
+
+def copy_project(names: list[str], target: Path) -> None:
+    """Copy the project's files and link what was downloaded; the caches start empty."""
+    for name in names:
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, place)
+    for source in settings.DOWNLOADS.iterdir():
+        place = target / "data/downloads" / source.name
+        if source.is_dir():
+            shutil.copytree(source, place, copy_function=os.link, dirs_exist_ok=True)
+        elif not source.name.startswith("."):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source, place)
+
+
+def run(project: Path, profile: str, name: str) -> None:
+    """Run the course in the copy, into outputs/<name>/; do nothing if that was done before."""
+    outputs = project / "outputs" / name
+    if (outputs / "finished").exists():
+        print(f"{name}: done before, in {os.path.relpath(outputs, ROOT)}")
+        return
+    if name != RENDERED:  # the times are those of a reader's first run
+        for cache in (project / "data/cache").glob("*.sqlite*"):
+            cache.unlink()
+    photos, aside = project / "data/downloads/celebrities", project / "data/downloads/.celebrities"
+    if name == RENDERED and photos.exists():
+        photos.rename(aside)
+        photos.mkdir()
+    elif aside.exists():
+        shutil.rmtree(photos)
+        aside.rename(photos)
+    environment = {key: value for key, value in os.environ.items() if key not in ("PEOPLE", "BACKBONE")}
+    environment |= {"PROFILE": profile, "FACECOURSE_OUTPUTS": str(outputs)}
+    commands = [["facecourse.prepare"], ["facecourse.course"]]
+    if name == "sample":
+        commands.append(["tools.groups"])
+    if optional := optional_notebooks():
+        commands.append(["facecourse.course", *optional])
+    for command in commands:
+        subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
+    (outputs / "finished").touch()
+
+
+def optional_notebooks() -> list[str]:
+    """Return the notebooks that `make run` leaves out."""
+    return sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb") if path.stem not in course.NOTEBOOKS)
+
+
+def shows_faces(image, detector: Mtcnn) -> bool:
+    """Whether a picture has a face in it that someone could recognise."""
+    import numpy as np
+
+    return any(
+        min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= SMALLEST_FACE
+        for face in detector.detect([np.asarray(image)])[0]
+    )
+
+
+def untagged_photos(notebook, detector: Mtcnn) -> list[int]:
+    """Return the indices of cells whose pictures show faces though they are not tagged `shows-photos`."""
+    return [
+        number
+        for number, cell in enumerate(notebook.cells)
+        if published.SHOWS_PHOTOS not in cell.metadata.get("tags", [])
+        and any(
+            (image := published.decoded(output)) is not None and shows_faces(image, detector)
+            for output in cell.get("outputs", [])
+        )
+    ]
+
+
+def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
+    """Return the notebooks as they may be published.
+
+    Raises
+    ------
+    SystemExit
+        If a cell shows faces and is not tagged; nothing is written then.
+    """
+    import utils
+
+    ready, complaints = {}, []
+    detector = utils.detector()
+    folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
+    for name in (*course.NOTEBOOKS, *optional_notebooks()):
+        executed, sample = (
+            nbformat.read(project / "outputs" / run_name / profile_ / f"{name}.ipynb", 4)
+            for run_name, profile_ in ((profile, profile), (RENDERED, "sample"))
+        )
+        for notebook in (executed, sample):
+            alt_text.add_alt_texts(notebook, vars(utils))
+        ready[name] = published.publish(executed, sample, folders)
+        complaints += [f"{name}, cell {number + 1}" for number in untagged_photos(ready[name], detector)]
+    if complaints:
+        sys.exit(
+            "These show faces and are not tagged `shows-photos`, so nothing was written: "
+            + "; ".join(complaints)
+        )
+    return ready
+
+
+def figures(project: Path, profiles: list[str]) -> dict:
+    """Return what the runs measured: each profile's report, with the seconds of each notebook, and the machine."""
+    found = {}
+    for profile in profiles:
+        folder = project / "outputs" / profile / profile
+        found[profile] = json.loads((folder / "report.json").read_text())
+        found[profile]["notebooks"] = json.loads((folder / "seconds.json").read_text())
+    groups = json.loads((project / "outputs/sample/sample/groups.json").read_text())
+    return {"machine": f"{settings.THREADS} cores, {_processor()}", **found, "groups": groups}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Run what has not been run, then write the notebooks and, beside them, every figure of the texts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--profile", choices=settings.PROFILES, default="lfw", help="whose outputs to publish"
+    )
+    parser.add_argument("--into", type=Path, default=ROOT, help="project folder to write into")
+    options = parser.parse_args()
+    names = project_files()
+    project = settings.OUTPUTS / "publish" / fingerprint(names)
+    if mirror := os.environ.get("FACECOURSE_MIRROR", ""):
+        os.environ["FACECOURSE_MIRROR"] = mirror if "://" in mirror else str(Path(mirror).resolve())
+    if not project.exists():
+        unfinished = project.with_suffix(".tmp")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        copy_project(names, unfinished)
+        unfinished.rename(project)
+    profiles = list(dict.fromkeys(("sample", options.profile)))
+    for profile, name in [("sample", "sample"), ("sample", RENDERED), (options.profile, options.profile)]:
+        run(project, profile, name)
+    ready = collect(project, options.profile)
+    for name, notebook in ready.items():
+        place = options.into / "notebooks" / f"{name}.ipynb"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, place)
+        print(f"{place.name:28s} {place.stat().st_size / 1e6:.2f} MB")
+    (options.into / "docs").mkdir(exist_ok=True)
+    path = options.into / "docs/figures.json"
+    path.write_text(json.dumps(figures(project, profiles), indent=1) + "\n")
+    if options.into == ROOT:
+        write_figures.main()
+
+
+if __name__ == "__main__":
+    main()
