@@ -2,7 +2,7 @@
 # PYTHON may name one; else the first that is 3.10 to 3.13.
 RIGHT := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && break; done)
+	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && exit; done; echo python3)
 PROFILE ?= sample
 BACKBONE ?=
 PEOPLE ?=
@@ -21,10 +21,12 @@ setup: $(STAMP)
 # Each step can be interrupted and repeated: a .venv without a working pip is made anew, a package that was not
 # installed to its end (pip notes itself in INSTALLER last) is installed again, downloads go on where they stopped.
 $(STAMP):
-	@$(PYTHON) -c '$(RIGHT)' || { echo 'set-up: Python 3.10 to 3.13 is needed, with pip and venv. Install one, or name it: make run PYTHON=python3.11' >&2; exit 1; }
+	@"$(PYTHON)" -c '$(RIGHT)' || { echo 'set-up: Python 3.10 to 3.13 is needed, with pip and venv. Install one, or name it: make run PYTHON=python3.11' >&2; exit 1; }
 	@test -x $(PY) || $(PYTHON) tools/check_machine.py
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
-		{ echo 'set-up: this Python has no venv. On Debian or Ubuntu: apt install python3-venv' >&2; rm -rf $(VENV); exit 1; }
+		{ echo 'set-up: trying it without ensurepip'; $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(PY) install --disable-pip-version-check --quiet pip; } || \
+		{ echo 'set-up: this Python cannot make environments. On Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@for d in $(VENV)/lib/python*/site-packages/*.dist-info; do test -e $$d/INSTALLER || rm -rf $$d; done
 	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	$(PY) -m facecourse.prepare

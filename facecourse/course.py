@@ -1,14 +1,17 @@
 """Run the six notebooks in order, as `make run` does, and keep what they show."""
 
+import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from facecourse.execution import execute, save
+from facecourse.files import write_atomically
 from facecourse.report import load_report, record, start_report
 from facecourse.settings import PROFILES, ROOT, outputs_for
 
@@ -27,13 +30,15 @@ class WrongSetting(ValueError):
     """PROFILE, PEOPLE or BACKBONE is something that a notebook would stumble over later."""
 
 
-def run_course(profile: str) -> int:
-    """Run all notebooks on `profile` into outputs/<profile>/, and print the report.
+def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
+    """Run notebooks on `profile` into outputs/<profile>/, and print the report.
 
     Parameters
     ----------
     profile : str
         "sample" or "lfw". PEOPLE, BACKBONE and FACECOURSE_MIRROR are read from the environment.
+    names : sequence of str
+        File names in notebooks/, without their ending. Any others than the six add to the report that is there.
 
     Returns
     -------
@@ -46,8 +51,10 @@ def run_course(profile: str) -> int:
         print(error, file=sys.stderr)
         return 2
     folder, start, times = outputs_for(profile), time.perf_counter(), {}
-    start_report(profile)
-    for name in NOTEBOOKS:
+    whole = tuple(names) == NOTEBOOKS
+    if whole:
+        start_report(profile)
+    for name in names:
         try:
             times[name] = run_notebook(name, folder)
         except FAILURES as error:
@@ -56,7 +63,9 @@ def run_course(profile: str) -> int:
         except KeyboardInterrupt:
             print(f"\nStopped in {name}. What was computed is kept: `make run` goes on quickly from there.")
             return 130
-    record(profile, seconds={"total": round(time.perf_counter() - start, 1)})
+        _note_times(folder, times)
+    if whole:
+        record(profile, seconds={"total": round(time.perf_counter() - start, 1)})
     _print_summary(profile, times, folder)
     return 0
 
@@ -137,6 +146,14 @@ def advice(name: str, folder: Path, error: Exception) -> str:
     )
 
 
+def _note_times(folder: Path, times: dict[str, float]) -> None:
+    """Add to outputs/<profile>/seconds.json, where the README's table of notebooks has its times from."""
+    path = folder / "seconds.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known |= {name: round(seconds, 1) for name, seconds in times.items()}
+    write_atomically(path, (json.dumps(known, indent=2) + "\n").encode())
+
+
 def _print_summary(profile: str, times: dict[str, float], folder: Path) -> None:
     print()
     for name, seconds in times.items():
@@ -147,4 +164,4 @@ def _print_summary(profile: str, times: dict[str, float], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_course(os.environ.get("PROFILE") or "sample"))
+    sys.exit(run_course(os.environ.get("PROFILE") or "sample", sys.argv[1:] or NOTEBOOKS))

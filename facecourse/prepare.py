@@ -1,16 +1,29 @@
 """Fetch and convert once what every run of the sample needs; afterwards it works with the network off."""
 
+import sys
+
 from facecourse import detection, recognition, sources
 
+STEPS = {
+    "weights of msceleb1m": sources.msceleb1m_weights,
+    "photos of five celebrities": sources.celebrity_photos,
+    "MTCNN as ONNX": detection.mtcnn_folder,
+    "msceleb1m as ONNX (half a minute)": lambda: recognition.embedder("msceleb1m"),
+}
 
-def main() -> None:
-    """Fetch weights and celebrity photos by hash, and export the networks to ONNX."""
-    sources.msceleb1m_weights()
-    sources.celebrity_photos()
-    detection.mtcnn_folder()
-    recognition.embedder("msceleb1m")
-    print("Set up: weights, celebrity photos and ONNX models are in place.")
+
+def main() -> int:
+    """Fetch by hash and export what is not there yet; return 0, or 1 with the reason printed."""
+    for number, (what, step) in enumerate(STEPS.items(), 1):
+        print(f"[{number}/{len(STEPS)}] {what}", flush=True)
+        try:
+            step()
+        except (sources.SourceError, sources.UnsafeArchive) as error:
+            print(f"\n{error}", file=sys.stderr)
+            return 1
+    print("Set up: from here on the sample needs no network.")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,11 +1,14 @@
 """The figures of a run: outputs/<profile>/report.json."""
 
 import json
-import os
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
+from facecourse.files import write_atomically
 from facecourse.settings import outputs_for
 
 FIGURES = (
@@ -24,6 +27,7 @@ FIGURES = (
 )
 STAGES = ("detect", "embed", "train", "total")
 EXPORT = ("onnx_mb", "parity_max_abs_diff")
+OF_ANY_BACKBONE = ("identities", "images", "faces_found")
 
 
 def empty_report(profile: str) -> dict:
@@ -36,24 +40,32 @@ def empty_report(profile: str) -> dict:
     }
 
 
+def start_report(profile: str) -> None:
+    """Begin a run with an empty report, so that no figure of an earlier run is taken for one of this run."""
+    _write(profile, empty_report(profile))
+
+
 def load_report(profile: str) -> dict:
     """Return the report of `profile` as it stands; figures not measured yet are None."""
     path = outputs_for(profile) / "report.json"
     report = empty_report(profile)
     if path.exists():
-        report.update(json.loads(path.read_text()))
+        report.update(json.loads(path.read_text(encoding="utf-8")))
     return report
 
 
 def record(profile: str, **figures) -> dict:
     """Write measured figures into report.json; dictionaries are merged into their entry.
 
+    Another backbone than before makes the figures that were measured with the old one None.
+
     Parameters
     ----------
     profile : str
         "sample" or "lfw".
     **figures
-        Numbers, strings or None by the names of the report; `seconds` and `export` take dictionaries.
+        Numbers, strings or None by the names of the report; `seconds` and `export` take dictionaries. A
+        figure that is nan or infinite was not measured, and becomes None.
 
     Returns
     -------
@@ -61,16 +73,28 @@ def record(profile: str, **figures) -> dict:
         The whole report after the change.
     """
     report = load_report(profile)
+    if figures.get("backbone", report["backbone"]) != report["backbone"] is not None:
+        seconds = {**report["seconds"], "embed": None, "train": None, "total": None}
+        kept = {name: report[name] for name in OF_ANY_BACKBONE}
+        report = {**empty_report(profile), **kept, "seconds": seconds}
     for name, value in figures.items():
         if isinstance(value, dict):
-            report[name] = {**(report.get(name) or {}), **value}
+            report[name] = {**(report.get(name) or {}), **{k: _plain(v) for k, v in value.items()}}
         else:
-            report[name] = value
-    path = outputs_for(profile) / "report.json"
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(report, indent=2, default=float) + "\n")
-    partial.replace(path)  # a reader never sees half a report
+            report[name] = _plain(value)
+    _write(profile, report)
     return report
+
+
+def _plain(value):
+    """Turn NumPy's numbers into Python's, and what JSON does not know into None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(profile: str, report: dict) -> None:
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
+    write_atomically(outputs_for(profile) / "report.json", text.encode())
 
 
 @contextmanager

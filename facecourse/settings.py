@@ -8,7 +8,7 @@ DATA = ROOT / "data"
 PEOPLE_DIR = DATA / "people"
 DOWNLOADS = DATA / "downloads"
 CACHE = DATA / "cache"
-OUTPUTS = (ROOT / os.environ.get("FACECOURSE_OUTPUTS", "outputs")).resolve()
+OUTPUTS = (ROOT / Path(os.environ.get("FACECOURSE_OUTPUTS") or "outputs").expanduser()).resolve()
 PROFILES = ("sample", "lfw")
 REPOSITORY = "https://github.com/facecourse/facecourse"
 
@@ -17,15 +17,24 @@ class MissingInput(FileNotFoundError):
     """An earlier notebook has not been run yet; the message says which one."""
 
 
-def _usable_cores() -> int:
-    """Cores this process may use: a container's share, not the whole machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the cores this process may use: a container's share, not the whole machine's.
+
+    Parameters
+    ----------
+    quota : Path
+        Where Linux tells a container "<microseconds> <period>", or "max <period>" without a limit.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = (int(value) for value in quota.read_text().split())
+    except (OSError, ValueError):  # not a container, or one without a limit
+        return cores
+    return max(1, min(cores, allowed // period))
 
 
 # Set explicitly everywhere: libraries that guess start one thread per core of the host, not of the container.
-THREADS = int(os.environ.get("FACECOURSE_THREADS", min(_usable_cores(), 8)))
+THREADS = int(os.environ.get("FACECOURSE_THREADS") or min(usable_cores(), 8))
 
 
 def outputs_for(profile: str) -> Path:
