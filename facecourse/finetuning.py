@@ -269,7 +269,7 @@ def load_small_task(
     sides = {side: table[table["course_split"] == side] for side in ("train", "val", "test")}
     return SmallTask(
         {side: load_crops(rows, preprocessing) for side, rows in sides.items()},
-        {side: rows["person"].map(number).to_numpy(np.int64) for side, rows in sides.items()},
+        {side: rows["person"].map(number).to_numpy(np.int64, copy=True) for side, rows in sides.items()},
         names,
     )
 

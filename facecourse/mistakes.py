@@ -17,7 +17,7 @@ def show_misnamed(
     photos: PhotoSet,
     wrong: np.ndarray,
     most: int = 12,
-    title: str = "Misnamed photos, each beside the most similar photo of whom it was taken for",
+    title: str = "Misnamed photos, each beside whom it was taken for",
 ):
     """Draw misnamed photos, surest mistake first, each beside the other person's most similar photo.
 
@@ -50,18 +50,18 @@ def show_misnamed(
         own = scores[place, photos.labels[wrong[place]]]
         texts.append(
             f"{_photo(manifest, probe)}\nnot {_photo(manifest, closest)}\n"
-            f"cosine {own:.2f} to the right, {scores[place, guess]:.2f} to this person"
+            f"cosine {own:.2f} right, {scores[place, guess]:.2f} wrong"
         )
-    return show_pairs(pairs, texts, columns=3, title=title)
+    return show_pairs(pairs, texts, title=title)
 
 
-def worst_pairs(scores: np.ndarray, pairs: Pairs, same: bool, most: int = 6) -> np.ndarray:
+def worst_pairs(scores: np.ndarray, pairs: Pairs, same: bool, most: int = 8) -> np.ndarray:
     """Return the positions of the least similar pairs of one person, or the most similar of two."""
     asked = np.flatnonzero((pairs.same == same) & np.isfinite(scores))
     return asked[np.argsort(scores[asked] if same else -scores[asked], kind="stable")[:most]]
 
 
-def show_worst_pairs(manifest: pd.DataFrame, scores: np.ndarray, pairs: Pairs, same: bool, most: int = 6):
+def show_worst_pairs(manifest: pd.DataFrame, scores: np.ndarray, pairs: Pairs, same: bool, most: int = 8):
     """Draw the hardest pairs of one kind.
 
     Parameters
@@ -83,7 +83,7 @@ def show_worst_pairs(manifest: pd.DataFrame, scores: np.ndarray, pairs: Pairs, s
         for i in chosen
     ]
     title = "Same person, least similar" if same else "Different people, most similar"
-    return show_pairs(crops, texts, columns=3, title=title)
+    return show_pairs(crops, texts, title=title)
 
 
 def _photo(manifest: pd.DataFrame, row: int) -> str:

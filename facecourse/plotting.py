@@ -61,12 +61,12 @@ def figure(rows: int = 1, columns: int = 1, width: float = 5.0, height: float = 
 
 
 def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: float):
-    """Draw the learning-rate range test: loss in nats against the rate, the suggestion marked."""
+    """Draw the learning-rate range test: validation loss in nats against the rate, the suggestion marked."""
     picture, axes = figure()
     with plt.rc_context(STYLE):
         axes.semilogx(rates, losses, color=COLOURS["blue"])
         axes.axvline(suggested, color=COLOURS["red"], linestyle="--", label=f"suggested: {suggested:.1e}")
-        axes.set(xlabel="learning rate", ylabel="training loss (nats)", title="Learning-rate range test")
+        axes.set(xlabel="learning rate", ylabel="validation loss (nats)", title="Learning-rate range test")
         axes.legend()
     return picture
 

@@ -48,7 +48,7 @@ def plot_scores(
 
 def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float):
     """Draw FAR and FRR against the threshold, {label: (thresholds, FAR, FRR)}, and mark the chosen one."""
-    picture, axes = figure()
+    picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
         for (label, (thresholds, far, frr)), line in zip(curves.items(), ("--", "-"), strict=False):
             axes.plot(thresholds, far * 100, line, color=COLOURS["red"], label=f"FAR, {label}")
@@ -56,7 +56,7 @@ def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], t
         axes.axvline(threshold, color="black", linestyle=":", label=f"chosen on val: {threshold:.3f}")
         axes.set(xlabel="threshold (cosine similarity)", ylabel="rate (% of photos)", ylim=(-1, 40))
         axes.set_title("Strangers named, and known people refused")
-        axes.legend(loc="upper right", fontsize=8)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return picture
 
 

@@ -32,24 +32,26 @@ def show_faces(crops: list[np.ndarray], texts: list[str], columns: int = 8, titl
         return None
     columns = min(columns, len(crops))
     rows = -(-len(crops) // columns)
-    picture, axes = figure(rows, columns, width=1.45, height=1.95, squeeze=False)
+    wide = 1.45 * crops[0].shape[1] / crops[0].shape[0]
+    lines = max(text.count("\n") + 1 for text in texts)
+    picture, axes = figure(rows, columns, width=wide, height=1.5 + 0.15 * lines, squeeze=False)
     with plt.rc_context(STYLE):
         for place, panel in enumerate(axes.ravel()):
-            panel.axis("off")
+            panel.set(xticks=[], yticks=[])
+            panel.grid(False)
+            panel.spines[:].set_visible(False)
             if place < len(crops):
                 panel.imshow(crops[place])
-                panel.set_title(texts[place], fontsize=7, y=-0.06, va="top")
-        picture.suptitle(title, fontsize=11)
+                panel.set_xlabel(texts[place], fontsize=7)
+        picture.suptitle(title, fontsize=10)
     return picture
 
 
 def show_pairs(
-    pairs: list[tuple[np.ndarray, np.ndarray]], texts: list[str], columns: int = 5, title: str = ""
+    pairs: list[tuple[np.ndarray, np.ndarray]], texts: list[str], columns: int = 4, title: str = ""
 ):
     """Draw pairs of crops side by side, each with its text below."""
-    return (
-        show_faces([np.concatenate(pair, axis=1) for pair in pairs], texts, columns, title) if pairs else None
-    )
+    return show_faces([np.concatenate(pair, axis=1) for pair in pairs], texts, columns, title)
 
 
 def short_name(path: str) -> str:
