@@ -29,6 +29,21 @@ def in_colab() -> bool:
         return False
 
 
+def upload_in_colab() -> list[tuple[str, bytes]]:
+    """Ask for photos with Colab's own file chooser, where the widget cannot be used: (file name, content).
+
+    Raises
+    ------
+    RuntimeError
+        If this is not Colab.
+    """
+    if not in_colab():
+        raise RuntimeError("this file chooser is Colab's: elsewhere, name a path with utils.photos_at")
+    from google.colab import files
+
+    return list(files.upload().items())
+
+
 def package_name(line: str) -> str:
     """Return the normalised name of the package that a line of requirements.txt asks for (PEP 503)."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\s=<>!~;\[]", line.strip(), maxsplit=1)[0]).lower()
