@@ -46,7 +46,13 @@ from .settings import Settings, SettingsError
 from .store import ModelStore, ModelUnavailable
 
 PAGE = Path(__file__).parent / "web" / "index.html"
-PHOTO_STATUS = {"empty": 400, "damaged": 400, "not_an_image": 415, "too_many_pixels": 413}
+PHOTO_STATUS = {
+    "empty": 400,
+    "damaged": 400,
+    "not_an_image": 415,
+    "too_many_pixels": 413,
+    "too_many_scans": 413,
+}
 TOP = 5
 
 

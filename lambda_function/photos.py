@@ -2,16 +2,22 @@
 
 import io
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 MAX_PIXELS = 50_000_000
 # Formats that cameras, phones and browsers write; every further decoder is one more way in for hostile files.
 # Phones' multi-picture JPEGs (MPO) come in through JPEG.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+# Each scan of a progressive JPEG goes over the whole picture again: 200 kB with 2,000 empty scans take two minutes.
+# Encoders write about ten.
+MAX_SCANS = 32
+# Compressed text in a PNG may unpack to this many bytes; Pillow's own limit of 64 MB takes half a second.
+PngImagePlugin.MAX_TEXT_MEMORY = 4_000_000
 
 
 class PhotoError(ValueError):
@@ -20,7 +26,7 @@ class PhotoError(ValueError):
     Attributes
     ----------
     code : str
-        One of "empty", "not_an_image", "too_many_pixels", "damaged".
+        One of "empty", "not_an_image", "too_many_pixels", "too_many_scans", "damaged".
     message : str
         What is wrong, in words for the person who brought the photo.
     """
@@ -59,6 +65,8 @@ def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = M
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, max_pixels)
+            if image.format in ("JPEG", "MPO"):
+                _check_scans(data)
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except PhotoError:
         raise
@@ -85,6 +93,19 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
             "too_many_pixels",
             f"the picture is {width} x {height} pixels; at most {max_pixels:,} in all are taken",
         )
+
+
+def _check_scans(data: bytes) -> None:
+    """Walk a JPEG's markers (ITU T.81, annex B) up to the end of its first picture and count the scans."""
+    marker, place, scans = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])"), 2, 0
+    while (found := marker.search(data, place)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        if scans > MAX_SCANS:
+            raise PhotoError(
+                "too_many_scans", f"the JPEG has more than {MAX_SCANS} scans; save it again as usual"
+            )
+        # Every other marker heads a segment that says its own length; compressed data follows only a scan's.
+        place = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,167 @@
+"""The Lambda function on this machine: a small web server that turns HTTP into Function URL events."""
+
+import base64
+import contextlib
+import json
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+EVENT_LIMIT = 6 * 1024 * 1024  # bytes of a request that Lambda passes on, after base64
+TEXT = ("text/", "application/json", "application/xml", "application/javascript")
+
+
+def url_event(
+    method: str, target: str, headers: dict[str, str], body: bytes, client: str = "127.0.0.1"
+) -> dict:
+    """Build the event that a Function URL makes of a request (payload format 2.0).
+
+    Parameters
+    ----------
+    method : str
+    target : str
+        Path and query as in the request line.
+    headers : dict
+    body : bytes
+        Base64 in the event unless its Content-Type says text or JSON, as in AWS.
+    client : str
+        Address of the caller.
+
+    Returns
+    -------
+    dict
+    """
+    parts = urlsplit(target)
+    headers = {name.lower(): value for name, value in headers.items()}
+    binary = bool(body) and not headers.get("content-type", "").lower().startswith(TEXT)
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": parts.path or "/",
+        "rawQueryString": parts.query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "local",
+            "domainName": headers.get("host", "localhost"),
+            "http": {
+                "method": method,
+                "path": parts.path or "/",
+                "protocol": "HTTP/1.1",
+                "sourceIp": client,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": str(uuid.uuid4()),
+            "routeKey": "$default",
+            "stage": "$default",
+            "timeEpoch": int(time.time() * 1000),
+        },
+        "isBase64Encoded": binary,
+    }
+    if body:
+        event["body"] = base64.b64encode(body).decode() if binary else body.decode("utf-8", "replace")
+    return event
+
+
+class LocalFunction:
+    """Serve a Lambda handler on 127.0.0.1 for as long as the `with` block lasts.
+
+    One request at a time reaches the handler, as in one running copy of a Lambda function.
+
+    Parameters
+    ----------
+    handler : callable
+        Takes (event, context) and answers as a Function URL expects it.
+    port : int
+        0 takes a free one.
+
+    Attributes
+    ----------
+    url : str
+        Where it listens, with a trailing slash.
+
+    Examples
+    --------
+    >>> with LocalFunction(handler) as function:
+    ...     requests.get(function.url + "health")
+    """
+
+    def __init__(self, handler: Callable[[dict, object], dict], port: int = 0):
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _bridge(handler))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+
+    def __enter__(self) -> "LocalFunction":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _bridge(handler: Callable[[dict, object], dict]) -> type[BaseHTTPRequestHandler]:
+    one_at_a_time = threading.Lock()
+
+    class Bridge(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            try:
+                length = int(self.headers.get("Content-Length") or 0)
+            except ValueError:
+                length = -1
+            if length < 0 or self.headers.get("Transfer-Encoding"):
+                return self._refuse(400, "Bad Request")
+            if length > EVENT_LIMIT:
+                return self._refuse(413, "Request Entity Too Large")
+            body = self.rfile.read(length)
+            event = url_event(self.command, self.path, dict(self.headers), body, self.client_address[0])
+            if len(event.get("body", "")) > EVENT_LIMIT:
+                return self._refuse(413, "Request Entity Too Large")
+            try:
+                with one_at_a_time:
+                    answer = handler(event, None)
+            except Exception:
+                traceback.print_exc()
+                return self._refuse(502, "Internal Server Error")
+            content = answer.get("body") or ""
+            data = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
+            return self._send(answer["statusCode"], answer.get("headers", {}), data)
+
+        def _refuse(self, status: int, message: str) -> None:
+            """Answer as Lambda itself does when the function is never reached."""
+            self.close_connection = True  # the body has not been read
+            self._send(
+                status, {"Content-Type": "application/json"}, json.dumps({"Message": message}).encode()
+            )
+
+        def _send(self, status: int, headers: dict, data: bytes) -> None:
+            # A browser that has moved on to the next photo no longer listens.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._write(status, headers, data)
+
+        def _write(self, status: int, headers: dict, data: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(data)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _answer
+
+        def log_message(self, *arguments) -> None:
+            """Stay quiet: the function logs for itself."""
+
+    return Bridge
