@@ -60,6 +60,7 @@ from facecourse.finetuning import (
 )
 from facecourse.plotting import LiveHistory, figure, plot_history, plot_learning_rate_range, plot_recipes
 from facecourse.plotting_evaluation import plot_scores
+from facecourse.quantisation import agreement, halve_weights, lfw_loss, quantise
 from facecourse.recipes import (
     compare_recipes,
     imagenet_pixels,
@@ -121,3 +122,21 @@ from facecourse.endpoint import EndpointError, endpoint_url
 from facecourse.plotting_results import plot_result
 from facecourse.tryout import Desk, Enrolment, Result, names_at, photos_at
 from facecourse.widgets import TryIt, try_it
+
+# 07_scale_out
+from facecourse.distributed import DistributedTrainer, train_with, trainer_for
+from facecourse.evaluation import load_decision
+from facecourse.large_gallery import (
+    LargeGallery,
+    build_index,
+    exact_search,
+    far_by_size,
+    noisy_copies,
+    synthetic_people,
+)
+from facecourse.plotting_scale import plot_growth, plot_memory, plot_projection
+from facecourse.scale import kill_worker, plan, plain_loop, read_table, run_shards, throughput, with_ray
+from facecourse.scale_inputs import InputError, list_photos
+from facecourse.scale_projection import Assumed, Measured, project
+from facecourse.dataset import photo_path
+from facecourse.settings import require
