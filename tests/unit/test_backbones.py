@@ -1,0 +1,213 @@
+"""Weights from elsewhere: fetched with resume, read without executing anything, fitted tensor by tensor."""
+
+import hashlib
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch import InceptionResnetV1
+
+from facecourse import backbones, downloads, settings
+from facecourse.backbones import BACKBONES, BackboneError, build, find_weights, load_backbone, save_backbone
+from facecourse.keras_weights import keras_name, keras_state
+from lambda_function.crops import Preprocessing
+from tests.conftest import ROOT
+from tests.unit.file_server import serving
+
+RELEASE = BACKBONES["vggface2"].file
+KERAS = ROOT / "data/downloads/msceleb1m/facenet_keras.h5"
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """A file like those of facenet-pytorch's release: a state_dict with the classifier still in it."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("release") / RELEASE
+    torch.save(InceptionResnetV1(num_classes=5).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def state(release):
+    whole = torch.load(release, weights_only=True)
+    return {name: tensor for name, tensor in whole.items() if not name.startswith("logits")}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "DATA", tmp_path)
+    monkeypatch.setattr(settings, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: None)
+    monkeypatch.delenv("FACECOURSE_MIRROR", raising=False)
+    find_weights.cache_clear()
+    yield
+    find_weights.cache_clear()
+
+
+def describe(mirror, data, hashes=None):
+    known = [f"sha256:{hashlib.sha256(data).hexdigest()}"] if hashes is None else hashes
+    entry = {"what": "weights", "licence": "MIT", "citation": "x", "size": len(data)}
+    (settings.DATA / "sources.json").write_text(
+        json.dumps({RELEASE: entry | {"mirrors": [mirror], "hashes": known}})
+    )
+
+
+def test_a_release_file_is_fetched_in_two_pieces_checked_and_built(release, state):
+    data = release.read_bytes()
+    with serving({RELEASE: data}) as server:
+        describe(f"{server.url}/{RELEASE}", data)
+        server.faults[RELEASE] = [("cut", 40_000_000), None]
+        network, preprocessing, name = load_backbone("vggface2")
+        assert [asked is None for _, asked, _ in server.requests] == [True, False]  # the second piece only
+    assert name == "vggface2" and preprocessing.normalise == "fixed"
+    assert network.last_linear.weight.equal(state["last_linear.weight"]) and not network.training
+    with torch.inference_mode():
+        rows = network(torch.zeros(1, 3, 160, 160))
+    assert rows.shape == (1, 512) and torch.linalg.norm(rows).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_where_the_release_cannot_be_had_the_fallback_is_named_once(capsys, monkeypatch):
+    describe("http://127.0.0.1:9/weights.pt", b"x")
+    stand_in = settings.DATA / "facenet_keras.h5"
+    stand_in.write_bytes(b"weights")
+    monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
+    for _ in range(3):
+        weights = find_weights("vggface2")
+    said = capsys.readouterr().out
+    assert weights.name == "msceleb1m" and weights.preprocessing.normalise == "per_image"
+    assert said.count("vggface2 cannot be had here, so msceleb1m is taken instead") == 1
+
+
+def test_a_wrong_hash_is_no_weights_file(capsys, monkeypatch):
+    stand_in = settings.DATA / "facenet_keras.h5"
+    stand_in.write_bytes(b"weights")
+    monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
+    with serving({RELEASE: b"another file"}) as server:
+        describe(f"{server.url}/{RELEASE}", b"the file", ["sha256:" + "0" * 64])
+        assert find_weights("vggface2").name == "msceleb1m"
+    assert not (settings.DOWNLOADS / RELEASE).exists()
+
+
+class Attack:
+    """A pickle that leaves a mark when it is loaded without care."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_code_in_a_weights_file_is_refused_and_not_run(tmp_path, how):
+    path, mark = tmp_path / "own.pt", tmp_path / "mark"
+    if how == "torch":
+        torch.save({"last_linear.weight": Attack(mark)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Attack(mark)))
+    with pytest.raises(BackboneError, match="own.pt cannot be read as plain tensors"):
+        load_backbone(str(path))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\3\4 cut off"])
+def test_a_damaged_file_is_said_to_be_one(tmp_path, content):
+    path = tmp_path / "own.pt"
+    path.write_bytes(content)
+    with pytest.raises(BackboneError, match="own.pt"):
+        load_backbone(str(path))
+
+
+def test_something_else_than_a_state_dict_is_refused(tmp_path):
+    torch.save([torch.zeros(3)], tmp_path / "own.pt")
+    with pytest.raises(BackboneError, match="no state_dict"):
+        load_backbone(str(tmp_path / "own.pt"))
+
+
+def test_every_tensor_must_be_there_and_no_other(state):
+    less = {name: tensor for name, tensor in state.items() if name != "repeat_1.0.conv2d.bias"}
+    with pytest.raises(BackboneError, match=r"missing tensors: \['repeat_1.0.conv2d.bias'\]"):
+        build(less)
+    with pytest.raises(BackboneError, match=r"superfluous: \['extra'\]"):
+        build({**state, "extra": torch.zeros(1)})
+    with pytest.raises(BackboneError, match="last_linear.weight is missing"):
+        build({"fc.weight": torch.zeros(3, 3)})
+
+
+def test_a_wrong_shape_is_named_with_both_shapes(state):
+    changed = {**state, "conv2d_1a.conv.weight": torch.zeros(32, 1, 3, 3)}
+    with pytest.raises(BackboneError, match=r"conv2d_1a.conv.weight: \[32, 1, 3, 3\], not \[32, 3, 3, 3\]"):
+        build(changed)
+
+
+def test_own_weights_bring_their_preprocessing_along(tmp_path, state):
+    network, settings_of_it = build(state), Preprocessing(normalise="per_image", margin=0.3)
+    save_backbone(network, settings_of_it, tmp_path / "tuned.pt")
+    again, preprocessing, name = load_backbone(str(tmp_path / "tuned.pt"))
+    assert preprocessing == settings_of_it and name == "tuned"
+    assert all(
+        a.equal(b) for a, b in zip(again.state_dict().values(), network.state_dict().values(), strict=True)
+    )
+
+
+def test_a_name_that_is_neither_known_nor_a_file_lists_the_known_ones():
+    with pytest.raises(BackboneError, match="vggface2, casia-webface, msceleb1m"):
+        find_weights("resnet50")
+
+
+# ---- msceleb1m -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "torch_name, expected",
+    [
+        ("conv2d_1a.conv", "Conv2d_1a_3x3"),
+        ("conv2d_1a.bn", "Conv2d_1a_3x3_BatchNorm"),
+        ("repeat_1.0.branch1.0.conv", "Block35_1_Branch_1_Conv2d_0a_1x1"),
+        ("repeat_2.9.branch1.2.bn", "Block17_10_Branch_1_Conv2d_0c_7x1_BatchNorm"),
+        ("repeat_3.4.conv2d", "Block8_5_Conv2d_1x1"),
+        ("block8.branch0.conv", "Block8_6_Branch_0_Conv2d_1x1"),
+        ("mixed_6a.branch0.conv", "Mixed_6a_Branch_0_Conv2d_1a_3x3"),
+        ("mixed_7a.branch2.1.conv", "Mixed_7a_Branch_2_Conv2d_0b_3x3"),
+        ("last_linear", "Bottleneck"),
+        ("last_bn", "Bottleneck_BatchNorm"),
+    ],
+)
+def test_layers_are_found_under_keras_names(torch_name, expected):
+    assert keras_name(torch_name) == expected
+
+
+def test_all_490_tensors_of_the_real_file_find_their_place():
+    if not KERAS.exists():
+        pytest.skip("the msceleb1m weights have not been fetched: make setup")
+    import h5py
+
+    found = keras_state(KERAS)
+    with h5py.File(KERAS) as file:
+        layers = file["model_weights"]
+        count = [0]
+        layers.visititems(lambda _, item: count.__setitem__(0, count[0] + isinstance(item, h5py.Dataset)))
+        kernel = layers["Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0"][()]
+        bottleneck = layers["Bottleneck/Bottleneck/kernel:0"][()]
+    made_up = sum(name.endswith(("num_batches_tracked", "bn.weight")) for name in found)
+    assert count[0] == 490 == len(found) - made_up
+    assert np.array_equal(found["conv2d_1a.conv.weight"].numpy(), kernel.transpose(3, 2, 0, 1))
+    assert np.array_equal(found["last_linear.weight"].numpy(), bottleneck.T)
+    assert found["last_linear.weight"].shape == (128, 1792)
+    assert build(found).last_bn.eps == 0.001
+
+
+def test_another_h5_file_is_refused(tmp_path):
+    import h5py
+
+    path = tmp_path / "model.h5"
+    path.write_bytes(b"no h5 at all")
+    with pytest.raises(BackboneError, match="not a Keras weights file"):
+        keras_state(path)
+    with h5py.File(path, "w") as file:
+        file["model_weights/Dense/Dense/kernel:0"] = np.zeros(3)
+    with pytest.raises(BackboneError, match="has no tensor Conv2d_1a_3x3/kernel:0"):
+        keras_state(path)

@@ -1,0 +1,53 @@
+"""Folders, cores and the error that says which notebook to run first."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from facecourse import settings
+from tests.conftest import ROOT
+
+
+def in_a_new_process(expression, **environment):
+    command = [sys.executable, "-c", f"from facecourse import settings; print({expression})"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("value", ["", "outputs"])
+def test_outputs_lie_in_the_project_unless_told_otherwise(value):
+    assert in_a_new_process("settings.OUTPUTS", FACECOURSE_OUTPUTS=value) == str(ROOT / "outputs")
+
+
+def test_outputs_can_be_moved(tmp_path):
+    assert in_a_new_process("settings.OUTPUTS", FACECOURSE_OUTPUTS=str(tmp_path)) == str(tmp_path.resolve())
+
+
+def test_threads_can_be_set_and_an_empty_setting_is_none():
+    assert in_a_new_process("settings.THREADS", FACECOURSE_THREADS="3") == "3"
+    assert 1 <= int(in_a_new_process("settings.THREADS", FACECOURSE_THREADS="")) <= 8
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("rubbish", None), (None, None)],
+)
+def test_a_containers_quota_of_cores_counts(tmp_path, text, expected):
+    quota = tmp_path / "cpu.max"
+    if text is not None:
+        quota.write_text(text)
+    everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert settings.usable_cores(quota) == (expected or everything)
+
+
+def test_a_missing_input_names_the_notebook_that_makes_it():
+    with pytest.raises(
+        settings.MissingInput, match=r"outputs/sample/x.npz is not there yet: run notebooks/03_finetune"
+    ):
+        settings.require(settings.ROOT / "outputs/sample/x.npz", "03_finetune")
+    assert settings.require(ROOT / "Makefile", "03_finetune") == ROOT / "Makefile"
