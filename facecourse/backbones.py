@@ -6,7 +6,6 @@ they expect.
 """
 
 import functools
-import hashlib
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import nn
 from facecourse import sources
 from facecourse.keras_weights import BackboneError, keras_state
 from lambda_function.crops import Preprocessing
+from lambda_function.pipeline import sha256_of
 
 FALLBACK = "msceleb1m"
 DEFAULTS = {"sample": "msceleb1m", "lfw": "vggface2"}
@@ -132,7 +132,7 @@ def find_weights(backbone: str) -> Weights:
         return _own_weights(Path(backbone))
     entry = BACKBONES[backbone]
     if backbone == "msceleb1m":
-        return Weights(backbone, path := sources.msceleb1m_weights(), _sha256(path), entry.preprocessing)
+        return Weights(backbone, path := sources.msceleb1m_weights(), sha256_of(path), entry.preprocessing)
     try:
         path = sources.fetch(entry.file)
     except sources.SourceError as error:
@@ -142,7 +142,7 @@ def find_weights(backbone: str) -> Weights:
             flush=True,
         )
         return find_weights(FALLBACK)
-    return Weights(backbone, path, _sha256(path), entry.preprocessing)
+    return Weights(backbone, path, sha256_of(path), entry.preprocessing)
 
 
 def _own_weights(path: Path) -> Weights:
@@ -150,15 +150,7 @@ def _own_weights(path: Path) -> Weights:
         known = ", ".join(BACKBONES)
         raise BackboneError(f"BACKBONE is {str(path)!r}: neither one of {known} nor a file that exists")
     settings = _read(path)[1]
-    return Weights(path.stem, path, _sha256(path), settings or Preprocessing(normalise="fixed"))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return Weights(path.stem, path, sha256_of(path), settings or Preprocessing(normalise="fixed"))
 
 
 def load_backbone(backbone: str) -> tuple[nn.Module, Preprocessing, str]:
