@@ -1,6 +1,7 @@
 """A request's body to the photo in it: the raw picture, a form with a file, or JSON with base64."""
 
 import json
+import logging
 import math
 
 from python_multipart import FormParser
@@ -11,6 +12,8 @@ from .events import HttpError, Request, decode_base64, read_body, too_large
 
 FORM_OVERHEAD = 64 * 1024  # boundaries and headers of a form's parts
 FIELDS = (b"photo", b"image", b"file")
+# The parser quotes what it stumbles over, and the log is to hold nothing of a photo.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def photo_bytes(request: Request, max_bytes: int) -> bytes:

@@ -1,0 +1,88 @@
+"""Pictures that are made to fill the memory, or to keep the processor busy."""
+
+import base64
+import time
+
+import pytest
+from make_events import BOMBS, png, png_chunk, scan_bomb
+from PIL import Image, ImageFile
+
+from lambda_function.app import Application
+from lambda_function.settings import Settings
+
+
+@pytest.mark.parametrize("name", sorted(BOMBS))
+def test_bombs_are_refused_before_a_pixel_is_decoded(function, new_event, monkeypatch, name):
+    decoded = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: decoded.append(self.size))
+    monkeypatch.setattr(Image.Image, "convert", lambda self, *a, **k: decoded.append(self.size))
+    event = new_event("POST", "/recognize", BOMBS[name], content_type="image/jpeg")
+    started = time.perf_counter()
+    answer = function.handle(event)
+    print(f"{name}: {answer['statusCode']} after {(time.perf_counter() - started) * 1000:.1f} ms")
+    assert answer["statusCode"] in (400, 413) and not decoded
+
+
+def test_a_jpeg_with_the_usual_scans_passes(function, new_event):
+    answer = function.handle(new_event("POST", "/recognize", scan_bomb(scans=1), content_type="image/jpeg"))
+    assert answer["statusCode"] == 200
+
+
+def test_empty_scans_cannot_hide_behind_a_thumbnail_or_fill_bytes(function, new_event):
+    bomb = scan_bomb(scans=100)
+    thumbnail = b"\xff\xe1" + (20).to_bytes(2, "big") + b"Exif\0\0\xff\xd8\xff\xda\xff\xd9" + bytes(6)
+    padded = bomb[:2] + thumbnail + b"\xff\xff\xff" + bomb[2:]
+    answer = function.handle(new_event("POST", "/recognize", padded, content_type="image/jpeg"))
+    assert answer["statusCode"] == 413
+
+
+def test_scans_in_a_thumbnail_do_not_count(function, new_event):
+    plain = scan_bomb(scans=1)
+    many = b"Exif\0\0" + b"\xff\xd8" + b"\xff\xda" * 200 + b"\xff\xd9"
+    segment = b"\xff\xe1" + (len(many) + 2).to_bytes(2, "big") + many
+    answer = function.handle(
+        new_event("POST", "/recognize", plain[:2] + segment + plain[2:], content_type="image/jpeg")
+    )
+    assert answer["statusCode"] == 200
+
+
+def test_metadata_that_unpacks_to_megabytes_is_refused(function, new_event):
+    import zlib
+
+    for name in (b"zTXt", b"iCCP"):
+        packed = zlib.compress(bytes(50_000_000), 9)
+        bomb = png(16, 16, png_chunk(name, b"k\0\0" + packed))
+        answer = function.handle(new_event("POST", "/recognize", bomb, content_type="image/png"))
+        assert answer["statusCode"] == 400
+
+
+@pytest.mark.parametrize("path", ["/recognize", "/align"])
+def test_too_many_bytes_are_refused_before_they_are_decoded(function, new_event, monkeypatch, path):
+    event = new_event("POST", path, b"", content_type="image/jpeg")
+    event["body"] = "A" * 6_100_000
+    monkeypatch.setattr(base64, "b64decode", lambda *a, **k: pytest.fail("decoded"))
+    answer = function.handle(event)
+    assert answer["statusCode"] == 413 and "4,500,000" in answer["body"]
+
+
+def test_a_form_and_json_cannot_carry_more_than_a_raw_photo(bundle, new_event, photo):
+    small = Application(Settings(model_bundle=str(bundle), face_max_bytes=len(photo) - 1))
+    text = b'{"image": "%s"}' % base64.b64encode(photo)
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+        + photo
+        + b"\r\n--b--\r\n"
+    )
+    for body, kind in (
+        (photo, "image/jpeg"),
+        (text, "application/json"),
+        (form, "multipart/form-data; boundary=b"),
+    ):
+        answer = small.handle(new_event("POST", "/recognize", body, content_type=kind))
+        assert answer["statusCode"] == 413, kind
+
+
+def test_pixels_are_limited_by_configuration(bundle, new_event, photo):
+    small = Application(Settings(model_bundle=str(bundle), face_max_pixels=250 * 250 - 1))
+    answer = small.handle(new_event("POST", "/recognize", photo, content_type="image/jpeg"))
+    assert answer["statusCode"] == 413 and "too_many_pixels" in answer["body"]
