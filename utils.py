@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, I001
 # Everywhere
+from facecourse.exercises import check
 from facecourse.report import empty_report, load_report, record, stage
 from facecourse.settings import MissingInput, outputs_for
 from lambda_function.crops import Preprocessing, crop_face, similarity_transform

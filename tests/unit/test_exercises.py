@@ -1,0 +1,104 @@
+"""Exercises: every solution is accepted by its check, the unanswered cell is not, and a check never raises."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from facecourse.exercises import EXERCISES, check, grade
+from tests.conftest import ROOT
+
+FOUND = {}  # number -> (source of the cell, solution)
+for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+    sources = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+    text = "\n\n".join(sources)
+    for source in sources:
+        for number, name in re.findall(r'^utils\.check\("([\d.]+)", (\w+)\)', source, re.M):
+            solution = re.search(
+                rf"<details><summary>Solution of {re.escape(number)}</summary>\s*```python\n(.*?)```\s*</details>",
+                text,
+                re.S,
+            )
+            FOUND[number] = (path.stem, source, solution and solution[1], name)
+
+
+def run(source: str, name: str):
+    space = {"np": np, "utils": type("utils", (), {"check": staticmethod(lambda *a: None)})}
+    exec(source, space)
+    return space[name]
+
+
+def test_every_exercise_is_in_its_notebook_and_every_notebook_has_some():
+    assert set(FOUND) == set(EXERCISES)
+    counts = [sum(place.startswith(f"0{n}") for place, *_ in FOUND.values()) for n in range(1, 7)]
+    assert all(2 <= count <= 3 for count in counts)
+    assert all(number[0] == place[1] for number, (place, *_) in FOUND.items())
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_solution_is_right(number):
+    _, _, solution, name = FOUND[number]
+    assert solution, "no solution in <details>"
+    assert grade(number, run(solution, name)) == ("right", "right.")
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_unanswered_cell_is_open(number):
+    _, source, _, name = FOUND[number]
+    assert grade(number, run(source, name)) == ("open", "not answered yet.")
+
+
+def broken(*arguments):
+    raise KeyError("mine")
+
+
+WRONG = {
+    "None": lambda *arguments: None,
+    "text": lambda *arguments: "unknown?",
+    "zero": lambda *arguments: 0.123,
+    "an array": lambda *arguments: np.full((3, 3), np.nan),
+    "no arguments": lambda: 1,
+    "raises": broken,
+    "a class": type("Odd", (), {"__init__": lambda self, *a: None, "__eq__": broken}),
+}
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_answers_get_a_hint_and_nothing_is_raised(number, kind, capsys):
+    check(number, WRONG[kind])
+    said = capsys.readouterr().out
+    assert said.startswith(f"{number}: ") and said[-1] == "\n"
+    assert ("not answered yet" in said) if kind == "None" else ("Hint: " in said and "right." not in said)
+
+
+@pytest.mark.parametrize("answer", [None, ...])
+def test_nothing_is_not_answered(answer, capsys):
+    check("1.1", answer)
+    assert capsys.readouterr().out == "1.1: not answered yet.\n"
+
+
+def test_a_value_in_place_of_the_function_and_an_unknown_number(capsys):
+    check("1.1", 3)
+    check("9.9", max)
+    said = capsys.readouterr().out.splitlines()
+    assert "the function itself" in said[0] and "there is no such exercise" in said[1]
+
+
+def test_the_reader_cannot_spoil_the_check():
+    def greedy(embeddings):
+        embeddings[:] = 0
+        return embeddings[0]
+
+    assert grade("6.2", greedy)[0] == "wrong"
+    assert grade("6.2", lambda e: e.mean(0) / np.linalg.norm(e.mean(0)))[0] == "right"
+
+
+def test_almost_right_is_told_what_is_missing():
+    assert "shorter than 1" in grade("6.2", lambda e: e.mean(0))[1]
+    assert "round up" in grade("5.1", lambda b: b * 4 / 3 <= 6 * 1024 * 1024 + 3)[1]
+    assert "negative" in grade("2.1", lambda a, b: (
+        (w := min(a[2], b[2]) - max(a[0], b[0])) * (h := min(a[3], b[3]) - max(a[1], b[1]))
+        / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
+    ))[1]  # fmt: skip
