@@ -119,11 +119,11 @@ def _clean(output, folders: list[str]):
         return output
     for kind in list(output.data):
         if kind in PICTURES:
-            small = _small(decoded(output))
+            small_kind, small = _small(decoded(output))
             alt = output.metadata.get(kind, {}).get("alt")
             del output.data[kind]
-            output.data["image/png"] = small
-            output.metadata = {"image/png": {"alt": alt}} if alt else {}
+            output.data[small_kind] = small
+            output.metadata = {small_kind: {"alt": alt}} if alt else {}
         elif kind.startswith("text/"):
             output.data[kind] = _without_places(_text(output.data[kind]), folders)
     return output
@@ -140,13 +140,15 @@ def _joined(outputs: list) -> list:
     return joined
 
 
-def _small(image: Image.Image) -> str:
-    """Encode as base64 PNG, at most WIDEST wide and with 256 colours."""
+def _small(image: Image.Image) -> tuple[str, str]:
+    """Encode at most WIDEST wide, as PNG with 256 colours or as JPEG, whichever is smaller: kind and base64."""
     if image.width > WIDEST:
         image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    few_colours(image).save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    drawn, photo = io.BytesIO(), io.BytesIO()
+    few_colours(image).save(drawn, "PNG", optimize=True)
+    image.save(photo, "JPEG", quality=85, optimize=True)
+    kind, data = min((("image/png", drawn), ("image/jpeg", photo)), key=lambda pair: pair[1].tell())
+    return kind, base64.b64encode(data.getvalue()).decode()
 
 
 def few_colours(image: Image.Image) -> Image.Image:
