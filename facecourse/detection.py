@@ -17,7 +17,7 @@ from lambda_function.pipeline import MAX_SIDE
 
 NETWORKS = ("pnet", "rnet", "onet")
 CHUNK = 32  # photos held in memory at once
-_SETTINGS = "v1-20-0.6-0.7-0.7-0.709"  # of the stored results: change it with anything that changes a box
+_SETTINGS = "v2-20-0.6-0.7-0.7-0.709"  # of the stored results: change it with anything that changes a box
 
 
 def mtcnn_folder() -> Path:
@@ -25,7 +25,7 @@ def mtcnn_folder() -> Path:
 
     The weights are those inside facenet-pytorch's package; see `export_network` for the files' inputs.
     """
-    folder = CACHE / "mtcnn-3"  # the number goes up with the export
+    folder = CACHE / "mtcnn-4"  # the number goes up with the export
     if all((folder / f"{name}.onnx").exists() for name in NETWORKS):
         return folder
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -78,24 +78,33 @@ def _fill_up(network) -> None:
 
 
 def _one_answer(network, place: str) -> None:
-    """Turn the softmax of (no face, face) into the sigmoid of their difference, which is the same number."""
+    """Turn the softmax of (no face, face) into 1 / (1 + exp(no face - face)), which is the same number.
+
+    ONNX Runtime's own Sigmoid is an approximation that is off by some units in the last place. Near 1, where
+    many windows on one face lie, that changes which of them is the best, and so the box.
+    """
+    import torch
     from torch import nn
+
+    class Probability(nn.Module):
+        def forward(self, against):
+            return torch.reciprocal(torch.exp(against) + 1)
 
     kind = "conv" if hasattr(network, f"conv{place}") else "dense"
     layer = getattr(network, f"{kind}{place}")
-    layer.weight = nn.Parameter(layer.weight[1:] - layer.weight[:1])
-    layer.bias = nn.Parameter(layer.bias[1:] - layer.bias[:1])
+    layer.weight = nn.Parameter(layer.weight[:1] - layer.weight[1:])
+    layer.bias = nn.Parameter(layer.bias[:1] - layer.bias[1:])
     if kind == "conv":
         layer.out_channels = 1
-    setattr(network, f"softmax{place}", nn.Sigmoid())
+    setattr(network, f"softmax{place}", Probability())
 
 
 def export_network(name: str, path: Path) -> None:
     """Write one network as ONNX: input `pixels` (n, 3, h, w) float32, 0 to 255.
 
     Outputs: how far each edge should move, (n, 4, ...); from O-Net then the landmarks, (n, 10); last the
-    probability of a face, (n, 1, ...). any height and width from 12 on, R-Net
-    24 x 24, O-Net 48 x 48; all take any n.
+    probability of a face, (n, 1, ...). P-Net takes any height and width from 12 on, R-Net 24 x 24, O-Net
+    48 x 48; all take any n.
     """
     import torch
     from torch.export import Dim

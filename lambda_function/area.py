@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Bits per colour and tables needed: three sums share one 64-bit number while they fit, two of them always do.
+NARROW, WIDE = 21, 32
+
 
 def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return where each of `size` output pixels begins and ends in the input, per row of `start`.
@@ -28,6 +31,9 @@ def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarra
 class Pixels:
     """A photo as running sums: any rectangle's mean is four look-ups (Crow 1984, summed-area tables).
 
+    The three colours are summed in one go, as three fields of one 64-bit number. A field may run over into the
+    next one; the difference of the four corners is right all the same, as long as its own sums fit.
+
     Parameters
     ----------
     image : ndarray of shape (height, width, 3), uint8
@@ -35,23 +41,24 @@ class Pixels:
     """
 
     def __init__(self, image: np.ndarray):
-        if image.ndim == 2:
-            image = np.repeat(image[..., None], 3, axis=2)
+        self._image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         self.height, self.width = image.shape[:2]
-        # 32 bits may overflow in a large photo, but the difference of two sums is right all the same.
-        self._sums = np.zeros((3, self.height + 1, self.width + 1), np.uint32)
-        inner = self._sums[:, 1:, 1:]
-        np.cumsum(image.transpose(2, 0, 1), axis=2, dtype=np.uint32, out=inner)
-        np.cumsum(inner, axis=1, out=inner)
+        self._tables: dict[int, list[np.ndarray]] = {}
 
     def level(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
         """Return the photo, or some `rows` of it, at another size: (3, height, width) float32, 0 to 255."""
         top, bottom = (edge[0, rows] for edge in windows(np.array([0]), np.array([self.height]), height))
         left, right = (edge[0] for edge in windows(np.array([0]), np.array([self.width]), width))
-        bands = self._sums.take(bottom, axis=1) - self._sums.take(top, axis=1)
-        sums = bands.take(right, axis=2) - bands.take(left, axis=2)
-        area = ((bottom - top)[:, None] * (right - left)).astype(np.float32)
-        return sums.astype(np.float32) * (np.float32(1) / area)
+        area = (bottom - top)[:, None] * (right - left)
+        out = np.empty((3, *area.shape), np.float32)
+        for table, bits, channels in self._fitting(area):
+            bands = table.take(bottom, axis=0)
+            bands -= table.take(top, axis=0)
+            sums = bands.take(right, axis=1)
+            sums -= bands.take(left, axis=1)
+            _spread(sums, bits, out[channels])
+        out *= np.float32(1) / area.astype(np.float32)
+        return out
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:
         """Cut rectangles and bring each to `size` x `size`.
@@ -68,12 +75,42 @@ class Pixels:
         """
         left, right = windows(boxes[:, 0], boxes[:, 2] - boxes[:, 0], size)
         top, bottom = windows(boxes[:, 1], boxes[:, 3] - boxes[:, 1], size)
-        area = ((bottom - top)[:, :, None] * (right - left)[:, None, :]).astype(np.float32)
-        flat = self._sums.reshape(3, -1)
+        area = (bottom - top)[:, :, None] * (right - left)[:, None, :]
+        out = np.empty((len(boxes), 3, size, size), np.float32)
         stride = self.width + 1
         top, bottom = (top * stride)[:, :, None], (bottom * stride)[:, :, None]
         left, right = left[:, None, :], right[:, None, :]
-        sums = flat.take(bottom + right, axis=1) - flat.take(bottom + left, axis=1)
-        sums -= flat.take(top + right, axis=1)
-        sums += flat.take(top + left, axis=1)
-        return np.ascontiguousarray((sums.astype(np.float32) * (np.float32(1) / area)).transpose(1, 0, 2, 3))
+        for table, bits, channels in self._fitting(area):
+            flat = table.ravel()
+            sums = flat.take(bottom + right)
+            sums -= flat.take(bottom + left)
+            sums -= flat.take(top + right)
+            sums += flat.take(top + left)
+            _spread(sums, bits, out.transpose(1, 0, 2, 3)[channels])
+        out *= (np.float32(1) / area.astype(np.float32))[:, None]
+        return out
+
+    def _fitting(self, area: np.ndarray) -> list[tuple[np.ndarray, int, slice]]:
+        """Return the tables in which the sums over windows of these areas fit."""
+        bits = NARROW if area.max(initial=0) * 255 < 1 << NARROW else WIDE
+        groups = [slice(0, 3)] if bits == NARROW else [slice(0, 2), slice(2, 3)]
+        if bits not in self._tables:
+            self._tables[bits] = [self._running_sums(bits, group) for group in groups]
+        return [(table, bits, group) for table, group in zip(self._tables[bits], groups, strict=True)]
+
+    def _running_sums(self, bits: int, channels: slice) -> np.ndarray:
+        sums = np.zeros((self.height + 1, self.width + 1), np.uint64)
+        inner = sums[1:, 1:]
+        for place, channel in enumerate(range(3)[channels]):
+            inner |= self._image[..., channel].astype(np.uint64) << np.uint64(bits * place)
+        np.cumsum(inner, axis=1, out=inner)
+        for above, row in zip(inner[:-1], inner[1:], strict=True):  # whole rows: cumsum goes down one column
+            row += above  # after the other, and so through all of the memory each time
+        return sums
+
+
+def _spread(sums: np.ndarray, bits: int, out: np.ndarray) -> None:
+    """Write the fields of packed sums to the first axis of `out`, as float32."""
+    mask = np.uint64((1 << bits) - 1)
+    for place, channel in enumerate(out):
+        channel[...] = (sums >> np.uint64(bits * place)) & mask

@@ -159,8 +159,8 @@ class Mtcnn:
             Candidates after suppression within each level and across levels, moved and made square.
         """
         found = [windows_of(level, self.thresholds[0]) for level in maps]
-        found = [rows[suppress(rows[:, :4], rows[:, 4], 0.5)] for rows in found]
-        rows = np.concatenate(found) if found else np.zeros((0, 9), np.float32)
+        rows = np.concatenate([np.zeros((0, 9), np.float32), *found])
+        rows = rows[suppress_within([len(part) for part in found], rows, 0.5)]
         rows = rows[suppress(rows[:, :4], rows[:, 4], 0.7)]
         return square(shift(rows[:, :4], rows[:, 5:], extra=0))
 
@@ -221,6 +221,29 @@ def windows_of(level: HeatMap, threshold: float) -> np.ndarray:
             level.shift[:, rows, columns].T,
         ]
     )
+
+
+def suppress_within(sizes: list[int], rows: np.ndarray, threshold: float) -> np.ndarray:
+    """Suppress among windows of the same level only, all levels at once.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Number of windows of each level.
+    rows : ndarray of shape (sum of sizes, 9), float32
+        From `windows_of`, level after level.
+    threshold : float
+        Intersection over union above which the lesser window goes.
+
+    Returns
+    -------
+    ndarray of int
+        Places of the windows kept, best first.
+    """
+    # Levels are moved out of each other's reach; windows have whole-numbered corners, so that costs no precision.
+    reach = rows[:, :4].max(initial=0) + CELL
+    level = np.repeat(np.arange(len(sizes), dtype=np.float32), sizes)
+    return suppress(rows[:, :4] + (level * reach)[:, None], rows[:, 4], threshold)
 
 
 def select_face(faces: list[Face], width: int, height: int, rule: str = "size_and_centre") -> int | None:
