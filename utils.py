@@ -11,12 +11,28 @@ from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import BundleError, Embedder, Recogniser
 
 # 01_assemble_dataset
+from facecourse.checks import summary
+from facecourse.dataset import assemble, load_checks, load_manifest
+from facecourse.flags import read_flags, set_flag
+from facecourse.plotting_dataset import plot_photos_per_person, plot_splits, show_people, show_problems
+from facecourse.sources import SourceError, lfw_pairs, load_sources
+from facecourse.splits import find_leaks
+from facecourse.uploads import upload_people
 
 # 02_detect_faces
-from facecourse.detection import detect_photos, detector, find_faces
-from facecourse.detection_lesson import ablation, hits, stage_table, trace
-from facecourse.detection_truth import (
+from facecourse.detection import detect_photos, detector, find_faces, mtcnn_folder
+from facecourse.detection_alignment import (
     alignment_effect,
+    alignment_on_lfw,
+    available,
+    celebrity_faces,
+    roll_of,
+)
+from facecourse.detection_compare import compare_on_portraits, compare_on_truth
+from facecourse.detection_failures import failures, pose
+from facecourse.detection_floor import floor_table, operations
+from facecourse.detection_lesson import ablation, hits, lost_at, stage_table, trace
+from facecourse.detection_truth import (
     find_true_faces,
     found_when_changed,
     rules_on_groups,
@@ -24,21 +40,20 @@ from facecourse.detection_truth import (
     sample_photos,
     true_faces,
 )
-from facecourse.detection_failures import failures, show_aligned, show_failures
 from facecourse.detection_widgets import explore_settings
 from facecourse.plotting_detection import (
     draw_faces,
+    plot_ablation,
     plot_costs,
     plot_found,
     plot_heat_maps,
+    plot_network,
     plot_pyramid,
     plot_stages,
     plot_windows,
 )
+from facecourse.plotting_failures import show_aligned, show_failures
 from lambda_function.mtcnn import Face, Mtcnn, select_face
-
-# 01 temporary
-from facecourse.dataset import load_manifest
 
 # 03_finetune
 from facecourse.backbones import (
@@ -101,7 +116,6 @@ from facecourse.mistakes import show_misnamed, show_worst_pairs
 from facecourse.plotting_evaluation import plot_by_photos, plot_confusion, plot_far_frr, plot_map, plot_roc
 from facecourse.plotting_faces import face_crop, show_faces, show_pairs
 from facecourse.selection import select_head
-from facecourse.sources import lfw_pairs
 from facecourse.training import load_head
 from facecourse.verification import (
     fill_in,
@@ -115,7 +129,29 @@ from facecourse.verification import (
 )
 
 # 05_deploy_lambda
-from facecourse.deployment import build_bundle, bundle_parity
+from facecourse.deployment import (
+    YES,
+    CloudError,
+    build_bundle,
+    build_package,
+    bundle_parity,
+    choose_variant,
+    compare_variants,
+    cost_table,
+    deploy,
+    describe_bucket,
+    example_photo,
+    make_bucket,
+    make_variants,
+    measure_function,
+    names_for,
+    open_cloud,
+    package_contents,
+    show_plan,
+    tear_down,
+    upload,
+)
+from facecourse.plotting_deployment import draw_route, plot_variants
 
 # 06_try_it
 from facecourse.colab import upload_in_colab

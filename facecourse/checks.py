@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 
-import numpy as np
 import pandas as pd
 
 from facecourse.photo_files import name_key
+from facecourse.photo_groups import Agreement
 
 UNUSABLE = {
     "unreadable": "the file cannot be opened",
@@ -37,6 +37,7 @@ NOTE = {
     "empty_folder": "a person's folder without files",
     "nested_folder": "a person's folder that holds only folders",
     "stray_file": "a file outside of any person's folder",
+    "missing_source": "photos that could not be fetched: the rest is used",
 }
 COLUMNS = ["check", "kind", "person", "path", "reason", "other"]
 
@@ -102,27 +103,17 @@ def double_checks(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> list[dic
     return list(unique.values())
 
 
-def person_checks(table: pd.DataFrame, own: np.ndarray, level: float) -> list[dict]:
-    """List photos that agree with their person's others no better than a stranger's photo does.
-
-    Parameters
-    ----------
-    table : DataFrame
-    own : ndarray
-        Cosine similarity of each photo to the mean of its person's others.
-    level : float
-        Similarity that 99 of 100 photos do not reach with another person, see `photo_groups.agreement`.
-    """
-    doubtful = np.flatnonzero(own < level)  # comparisons with nan are false
-    return [
-        _row(
-            "different_person",
-            table.iloc[i],
-            f"similarity {own[i]:.2f} to this person's other photos; between different people 99 of 100 stay "
-            f"below {level:.2f}",
-        )
-        for i in doubtful
-    ]
+def person_checks(table: pd.DataFrame, agreement: Agreement) -> list[dict]:
+    """List photos that probably show somebody else than their person's other photos."""
+    rows = []
+    for i in agreement.doubtful():
+        reason = f"similarity {agreement.own[i]:.2f} to this person's other photos"
+        if agreement.own[i] < agreement.rival[i]:
+            reason += f", {agreement.rival[i]:.2f} to {agreement.who[i]}"
+        else:
+            reason += f"; of strangers' photos one in ten reaches {agreement.common:.2f}"
+        rows.append(_row("different_person", table.iloc[i], reason))
+    return rows
 
 
 def name_checks(table: pd.DataFrame) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,10 @@ LICENCES = {
     "others": "CC0",
     "celebrities": "none stated (photos found on the web)",
     "lfw": "none stated (press photos, research)",
+}
+SOURCES = {  # beside the reader's own people
+    "sample": {"others": lambda: settings.DATA / "others", "celebrities": lambda: sources.celebrity_photos()},
+    "lfw": {"lfw": lambda: sources.lfw_photos()},
 }
 SCHEMA = pa.schema(
     [
@@ -68,25 +73,33 @@ def find_photos(
     Raises
     ------
     FileNotFoundError
-        If there is no folder `people`.
-    sources.SourceError
-        If LFW, or the archive with the celebrities, cannot be had.
+        If there is no folder `people`, or nothing at all was found.
     """
     outputs_for(profile)  # refuses a misspelt profile before anything is fetched
-    places = [(Path(people) if people else settings.PEOPLE_DIR, "people")]
-    if profile == "lfw":
-        places.append((sources.lfw_photos(), "lfw"))
-    else:
-        places += [(settings.DATA / "others", "others"), (sources.celebrity_photos(), "celebrities")]
-    files, notices = [], []
-    for folder, source in places:
-        found, odd = scan(folder, source, LICENCES[source])
+    folder = Path(people) if people else settings.PEOPLE_DIR
+    files, notices = scan(folder, "people", LICENCES["people"])
+    for source, place in SOURCES[profile].items():
+        try:
+            found, odd = scan(place(), source, LICENCES[source])
+        except sources.SourceError as error:  # no network: go on with what is here, and say so
+            print(f"Without {source}: {error}\n")
+            notices.append(_missing(source, error))
+            continue
         if source == "lfw" and min_photos > 1:
-            counts = pd.Series([file.person for file in found]).value_counts()
+            counts = Counter(file.person for file in found)
             found = [file for file in found if counts[file.person] >= min_photos]
         files += found
         notices += odd
+    if not files:
+        raise FileNotFoundError(
+            f"no photo was found: {folder} holds no person's folder with files, and nothing could be fetched"
+        )
     return sorted(files, key=lambda file: (file.person, file.shown)), notices
+
+
+def _missing(source: str, error: Exception) -> dict:
+    reason = str(error).partition("\n")[0]
+    return {"check": "missing_source", "person": "", "path": source, "reason": reason}
 
 
 def assemble(
@@ -135,9 +148,8 @@ def assemble(
             table, backbone or recognition.default_backbone(profile), progress=progress
         )
     rows += checks.file_checks(table) + checks.face_checks(table) + checks.double_checks(table, pairs)
-    rows += checks.person_checks(
-        table, *photo_groups.agreement(embeddings, table.person)
-    ) + checks.name_checks(table)
+    rows += checks.person_checks(table, photo_groups.agreement(embeddings, table.person))
+    rows += checks.name_checks(table)
     found = checks.as_table(rows)
     add_problems(table, found)
     table["flag"] = flags.decisions(table.path, table.sha256, decided)

@@ -173,6 +173,13 @@ def _batches(work: Callable, items: list, what: str, progress: bool):
             yield batch
 
 
+def photo_hashes(sums: Iterable[str]) -> list[str]:
+    """Return the perceptual hashes of examined photos, 16 hexadecimal digits each, by their SHA-256."""
+    sums = list(sums)
+    stored = ContentCache(f"facts_{VERSION}").get_many(sums)
+    return [json.loads(stored[value])["phash"] for value in sums]
+
+
 def thumbnails(sums: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the 32 x 32 grey copies of examined photos by SHA-256, float32 (1024,), mean 0 and length 1."""
     stored = ContentCache(f"facts_{VERSION}").get_many(f"{value}:thumbnail" for value in sums)

@@ -5,6 +5,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+from facecourse import photo_checks
+from facecourse.photo_groups import near_pairs
 
 STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is never trained on
 
@@ -142,3 +146,32 @@ def _by_key(keys: Sequence[str], usable: Sequence[bool]) -> dict[str, list[int]]
 def _number(name: str) -> int:
     """Return a number that looks random but belongs to the name for good."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def find_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Count photos, copies and people that stand on two sides of a split.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `dataset.load_manifest`.
+
+    Returns
+    -------
+    DataFrame
+        One row per split, with the columns "same photo", "near duplicate" and "stranger among the known".
+    """
+    rows = {}
+    for column in ("seed_split", "course_split"):
+        used = manifest[manifest[column] != ""].reset_index(drop=True)
+        sums, side = used.sha256.tolist(), used[column]
+        pairs = near_pairs(photo_checks.photo_hashes(sums), sums, used.person.tolist())
+        apart = [sums[i] == sums[j] for i, j in pairs if side[i] != side[j]]
+        unknown = side.str.startswith("unknown")
+        strangers = set(used.person[unknown]) & set(used.person[~unknown])
+        rows[column] = {
+            "same photo": sum(apart),
+            "near duplicate": len(apart) - sum(apart),
+            "stranger among the known": len(strangers),
+        }
+    return pd.DataFrame(rows).T

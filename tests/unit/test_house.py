@@ -17,7 +17,7 @@ NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 FLOORS = [
     {"lambda_function"},
     {"settings", "files", "cache", "report", "archives", "downloads", "colab", "plotting"},
-    {"sources", "uploads"},
+    {"sources"},
     {"detection", "recognition"},
 ]
 
