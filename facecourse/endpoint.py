@@ -7,6 +7,7 @@ import numpy as np
 import requests
 from PIL import Image
 
+from facecourse.cloud import signature_for
 from facecourse.settings import outputs_for
 from lambda_function.photos import shrink
 
@@ -80,7 +81,8 @@ def ask(url: str, data: bytes, image: np.ndarray) -> list[dict]:
 
 def _post(address: str, data: bytes, kind: str) -> dict:
     try:
-        response = requests.post(address, data=data, headers={"Content-Type": kind}, timeout=SECONDS)
+        headers, auth = {"Content-Type": kind}, signature_for(address)
+        response = requests.post(address, data=data, headers=headers, auth=auth, timeout=SECONDS)
     except requests.Timeout:
         raise EndpointError(f"the deployed function did not answer within {SECONDS[1]} seconds") from None
     except requests.RequestException:

@@ -5,6 +5,7 @@ import json
 import logging
 from pathlib import Path
 
+import aws_tools
 import pytest
 
 from facecourse.settings import OUTPUTS, ROOT
@@ -88,3 +89,9 @@ def browser():
         chromium = running.chromium.launch(executable_path=program, args=switches)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def tool_venv() -> Path:
+    """The environment with AWS's own tools: bin/sam, bin/cfn-lint, bin/python with awslambdaric."""
+    return aws_tools.tool_venv()
