@@ -15,8 +15,8 @@ def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-
         for (label, (far, tar)), colour, line in zip(curves.items(), COLOURS.values(), LINES, strict=False):
             axes.step(np.maximum(far, 1e-5), tar, where="post", color=colour, linestyle=line, label=label)
         axes.axvline(mark, color="#888888", linestyle=":", label=f"FAR = {mark:g}")
-        lowest = min(float(tar[far <= mark].max(initial=1)) for far, tar in curves.values())
-        axes.set(xscale="log", xlim=(1e-4, 1), ylim=(min(0.95, lowest - 0.05), 1.002))
+        lowest = min(float(tar[far <= mark].max(initial=0)) for far, tar in curves.values())
+        axes.set(xscale="log", xlim=(1e-4, 1), ylim=(max(0.0, min(0.95, lowest - 0.05)), 1.005))
         axes.set(
             xlabel="FAR (share of different-person pairs accepted)", ylabel="TAR (share of same accepted)"
         )
@@ -75,7 +75,16 @@ def plot_confusion(names: list[str], true: np.ndarray, predicted: np.ndarray):
         axes.imshow(counts, cmap="Blues", vmin=0, vmax=max(counts.max(), 1) * 1.3)
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                axes.text(column, row, count, ha="center", va="center", fontsize=8)
+                dark = count > 0.65 * counts.max()
+                axes.text(
+                    column,
+                    row,
+                    count,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else "black",
+                )
         axes.set_xticks(
             range(len(columns)), [_readable(name) for name in columns], rotation=60, ha="right", fontsize=8
         )
