@@ -1,5 +1,6 @@
 """What is deployed, in one folder: networks, gallery, threshold, preprocessing, and a version that names them."""
 
+import functools
 import hashlib
 import io
 import json
@@ -72,9 +73,14 @@ def build_bundle(profile: str, backbone_file: Path | None = None, variant: str =
         shutil.rmtree(partial, ignore_errors=True)
     zip_bundle(folder)
     size = (folder / "backbone.onnx").stat().st_size
-    difference = recognition.parity(load_backbone(backbone)[0], exported)
+    difference = _export_parity(backbone, exported)
     record(profile, export={"onnx_mb": round(size / 1e6, 2), "parity_max_abs_diff": difference})
     return folder
+
+
+@functools.cache
+def _export_parity(backbone: str, exported: Path) -> float:
+    return recognition.parity(load_backbone(backbone)[0], exported)
 
 
 def _write_description(

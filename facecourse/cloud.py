@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -150,7 +151,7 @@ def signature_for(url: str) -> Signature | None:
     """
     place = urlsplit(url)
     if place.path.startswith("/_aws/lambda-url/"):
-        return Signature(boto3.Session(aws_access_key_id="local", aws_secret_access_key="local"), REGION)
+        return Signature(_local_session(), REGION)
     if ".lambda-url." not in place.netloc or (session := boto3.Session()).get_credentials() is None:
         return None
     return Signature(session, place.netloc.split(".lambda-url.")[1].split(".")[0])
@@ -215,11 +216,22 @@ def start_local_cloud() -> Cloud:
             env=kept | own,
             cwd=folder,
         )
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
-    cloud = Cloud("local", session, REGION, "000000000000", endpoint, process, folder)
+    cloud = Cloud("local", _local_session(), REGION, "000000000000", endpoint, process, folder)
     atexit.register(cloud.stop)
     _wait_for(cloud)
     return cloud
+
+
+def _local_session() -> boto3.Session:
+    """Return a session that takes nothing from the reader's AWS set-up, neither profile nor files."""
+    nothing = {"profile": (None, None, None, None)}
+    nothing |= {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    return boto3.Session(
+        botocore_session=botocore.session.Session(session_vars=nothing),
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        region_name=REGION,
+    )
 
 
 def _wait_for(cloud: Cloud) -> None:

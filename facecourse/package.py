@@ -28,7 +28,7 @@ VERSION = "1"  # part of the kept zip's name: raise it when the packing changes
 UNUSED = re.compile(
     r"(^|/)(tests?|testing/tests|__pycache__|include|f2py|pyinstaller|doc|bin)/"
     r"|^onnxruntime/(tools|transformers|quantization|datasets|backend)/"
-    r"|^numpy/(_core/lib|random/lib|random/_examples|typing)/"
+    r"|^numpy/(distutils|_core/lib|random/lib|random/_examples|typing)/"
     r"|\.(pyi|pyx|pxd|h|c|a|lib|exe|dylib)$|(^|/)py\.typed$"
     r"|\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|sboms/)"
 )

@@ -107,7 +107,12 @@ def upload(cloud: Cloud, bucket: str, prefix: str, path: Path) -> Stored:
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         with _Watched(path, f"{path.name} to S3") as body:
             s3.put_object(
-                Bucket=bucket, Key=key, Body=body, ChecksumSHA256=checksum, ServerSideEncryption="AES256"
+                Bucket=bucket,
+                Key=key,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+                ServerSideEncryption="AES256",
             )
         found = _head(s3, bucket, key)
     if found is None or _hex(found.get("ChecksumSHA256")) != sha256:

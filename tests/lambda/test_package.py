@@ -1,0 +1,126 @@
+"""The function's zip: small enough, nothing unneeded in it, and it runs with nothing else beside it."""
+
+import ast
+import os
+import re
+import sys
+import zipfile
+
+import pytest
+
+from facecourse import function_speed, package
+from facecourse.bundle import write_zip
+from facecourse.settings import ROOT
+
+FACE = ROOT / "data" / "people" / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
+
+
+@pytest.fixture(scope="module")
+def local():
+    return package.build_package()
+
+
+@pytest.fixture(scope="module")
+def for_lambda():
+    try:
+        return package.build_package(for_lambda=True)
+    except package.PackageError as error:
+        pytest.skip(f"the registry cannot be reached: {str(error).splitlines()[-1][:100]}")
+
+
+def names_in(archive):
+    with zipfile.ZipFile(archive) as opened:
+        return opened.namelist()
+
+
+def check_contents(archive):
+    names = names_in(archive)
+    assert {"lambda_function/app.py", "lambda_function/pipeline.py", "lambda_function/web/index.html"} <= set(
+        names
+    )
+    tops = {name.split("/")[0].split("-")[0] for name in names}
+    wanted = {"lambda_function", "numpy", "numpy.libs", "onnxruntime", "PIL", "pillow", "pillow.libs"}
+    assert tops <= wanted | {"multipart", "python_multipart"}
+    unneeded = [n for n in names if re.search(r"/tests/|\.pyi$|\.h$|template|Dockerfile|requirements", n)]
+    assert not unneeded
+    size = package.check_size(archive)
+    assert 80 * 2**20 < size <= 250 * 2**20 and archive.stat().st_size < 80 * 2**20
+
+
+def test_the_local_package_has_what_it_needs_and_no_more(local):
+    check_contents(local)
+
+
+def test_lambdas_package_is_for_linux_and_lambdas_python(for_lambda):
+    check_contents(for_lambda)
+    modules = [name for name in names_in(for_lambda) if re.search(r"\.cp?\w*-?3\d+.*\.so$", name)]
+    version = package.lambda_runtime().replace(".", "")
+    assert len(modules) > 10
+    assert all(f"cpython-{version}-x86_64-linux-gnu" in name for name in modules), modules
+
+
+def run(archive, bundle):
+    photo = function_speed.example_photo(FACE)
+    return function_speed.measure_function(archive, bundle, photo, runs=2)
+
+
+def test_it_runs_from_the_unpacked_package_alone(local, bundle):
+    speed = run(local, bundle)
+    (face,) = speed.answer["faces"]
+    assert face["name"] == "Ada_Ferro" and speed.answer["width"] == 640
+    assert 100 < speed.peak_mb < 400
+
+
+def test_lambdas_package_runs_alone_too(for_lambda, bundle):
+    if sys.platform != "linux" or "{}.{}".format(*sys.version_info) != package.lambda_runtime():
+        pytest.skip("Lambda's package runs on Linux, with Lambda's Python")
+    (face,) = run(for_lambda, bundle).answer["faces"]
+    assert face["name"] == "Ada_Ferro"
+
+
+def test_without_a_library_it_says_so(local, bundle, tmp_path):
+    """The clean process is clean: a package without Pillow must not find this environment's."""
+    cut = tmp_path / "cut.zip"
+    with zipfile.ZipFile(local) as opened, zipfile.ZipFile(cut, "w") as target:
+        for name in opened.namelist():
+            if not name.startswith(("PIL/", "pillow")):
+                target.writestr(name, opened.read(name))
+    with pytest.raises(package.PackageError, match="PIL"):
+        run(cut, bundle)
+
+
+def test_nothing_is_packed_twice(local, monkeypatch):
+    monkeypatch.setattr(package, "_pack", lambda *_: pytest.fail("packed again"))
+    assert package.build_package() == local
+
+
+def test_a_package_too_large_for_lambda_is_refused(local, monkeypatch):
+    monkeypatch.setattr(package, "UNZIPPED_LIMIT", 50 * 2**20)
+    with pytest.raises(package.PackageError, match="250"):
+        package.build_package()
+
+
+def test_a_zip_depends_on_contents_only(tmp_path):
+    for name in ("a", "b"):
+        path = tmp_path / name
+        path.mkdir()
+        (path / "file.py").write_text("x = 1\n")
+    os.utime(tmp_path / "b" / "file.py", (1, 1))
+    (tmp_path / "b" / "file.py").chmod(0o600)
+    for name in ("a", "b"):
+        write_zip(tmp_path / f"{name}.zip", [("file.py", tmp_path / name / "file.py")], zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_the_code_imports_nothing_that_is_not_packed():
+    packed = {"numpy", "onnxruntime", "PIL", "multipart", "python_multipart"}
+    by_lambda = {"boto3", "botocore"}
+    for path in package.own_files():
+        if path.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in (n.split(".")[0] for n in names):
+                assert name in sys.stdlib_module_names or name in packed | by_lambda, f"{path.name}: {name}"
