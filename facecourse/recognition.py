@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -205,7 +206,8 @@ def embed_faces(
     with tqdm(total=len(todo), unit="face", desc="Embedding", disable=not progress or not todo) as bar:
         for start in range(0, len(todo), BATCH):
             part = todo[start : start + BATCH]
-            known |= _embed_batch(tool, cache, part, paths, keys, faces, passes)
+            missing = {s: m for s, m in passes.items() if any(keys[i] + s not in known for i in part)}
+            known |= _embed_batch(tool, cache, part, paths, keys, faces, missing)
             bar.update(len(part))
     nothing = np.full(tool.dimension, np.nan, np.float32).tobytes()
     rows = sum(_rows(known, [key + suffix for key in keys], nothing) for suffix in passes)
@@ -238,16 +240,12 @@ def _key(sha256: str, face: Face) -> str:
 
 
 def _embed_batch(tool, cache, part, paths, keys, faces, passes) -> dict[str, bytes]:
-    crops, kept = [], []
-    for i in part:
-        try:
-            crops.append(crop_face(open_photo(paths[i]), faces[i], tool.preprocessing))
-            kept.append(keys[i])
-        except (PhotoError, OSError) as error:
-            print(f"{paths[i]}: {error}; left out")
+    with ThreadPoolExecutor(settings.THREADS) as pool:
+        cut = list(pool.map(lambda i: _cut(paths[i], faces[i], tool.preprocessing), part))
+    kept = [keys[i] for i, crop in zip(part, cut, strict=True) if crop is not None]
     found: dict[str, bytes] = {}
-    if crops:
-        stack = np.stack(crops)
+    if kept:
+        stack = np.stack([crop for crop in cut if crop is not None])
         for suffix, mirrored in passes.items():
             rows = tool.embed(stack[:, :, ::-1] if mirrored else stack)
             found |= {
@@ -255,6 +253,14 @@ def _embed_batch(tool, cache, part, paths, keys, faces, passes) -> dict[str, byt
             }
     cache.put_many(found)
     return found
+
+
+def _cut(path: Path, face: Face, preprocessing: Preprocessing) -> np.ndarray | None:
+    try:
+        return crop_face(open_photo(path), face, preprocessing)
+    except (PhotoError, OSError) as error:
+        print(f"{path}: {error}; left out")
+        return None
 
 
 def embed_manifest(

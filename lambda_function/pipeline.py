@@ -8,6 +8,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +52,15 @@ class Embedder:
     preprocessing : Preprocessing
         What the backbone was trained on.
     threads : int
+        Batches that run side by side, each on one thread: layers need not wait for each other's last row, so
+        this is faster than several threads within a layer.
     """
 
     def __init__(self, model: str | Path, preprocessing: Preprocessing, threads: int = 1):
         self.preprocessing = preprocessing
-        self._session = onnx_session(model, threads)
+        self.threads = threads
+        self._session = onnx_session(model, 1)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._input = self._session.get_inputs()[0].name
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
@@ -74,7 +79,10 @@ class Embedder:
             Rows of length 1: their dot product is the cosine similarity.
         """
         crops = np.asarray(crops)
-        rows = [self._run(crops[i : i + BATCH], flip) for i in range(0, len(crops), BATCH)]
+        size = max(1, min(BATCH, -(-len(crops) // self.threads)))
+        parts = [crops[i : i + size] for i in range(0, len(crops), size)]
+        each = self._pool.map if self._pool and len(parts) > 1 else map
+        rows = list(each(lambda part: self._run(part, flip), parts))
         return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def _run(self, crops: np.ndarray, flip: bool) -> np.ndarray:

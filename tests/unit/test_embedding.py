@@ -70,6 +70,13 @@ def test_nothing_is_embedded_twice(photos, empty_cache, monkeypatch):
     assert (embed(photos) == first).all() and counter.faces == len(photos)
 
 
+def test_averaging_with_the_mirror_image_embeds_only_the_mirror_image(photos, empty_cache, monkeypatch):
+    counter = with_counter(monkeypatch)
+    embed(photos)
+    embed(photos, flip=True)
+    assert counter.faces == 2 * len(photos)
+
+
 def test_a_killed_run_loses_at_most_one_batch(photos, empty_cache, monkeypatch):
     with_counter(monkeypatch, fail_after=8)
     with pytest.raises(KeyboardInterrupt):
