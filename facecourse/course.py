@@ -23,7 +23,11 @@ NOTEBOOKS = (
     "05_deploy_lambda",
     "06_try_it",
 )
-FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError)
+FAILURES = (
+    CellExecutionError,
+    CellTimeoutError,
+    RuntimeError,
+)  # the last: a kernel that dies or does not start
 
 
 class WrongSetting(ValueError):
@@ -116,8 +120,8 @@ def run_notebook(name: str, folder: Path) -> float:
 
     Raises
     ------
-    CellExecutionError, CellTimeoutError, DeadKernelError
-        If a cell fails, hangs, or takes the kernel down.
+    CellExecutionError, CellTimeoutError, RuntimeError
+        If a cell fails or hangs, or if the kernel dies or does not start.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     start = time.perf_counter()
@@ -134,8 +138,10 @@ def advice(name: str, folder: Path, error: Exception) -> str:
         reason = f"{error.ename}: {error.evalue}".strip()
     elif isinstance(error, DeadKernelError):
         reason = "Its kernel died, most likely for want of memory: the course needs 4 GB."
-    else:
+    elif isinstance(error, CellTimeoutError):
         reason = "A cell took longer than an hour."
+    else:
+        reason = f"Its kernel did not start: {error}"
     shown = (folder / f"{name}.html").resolve()
     shown = shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else shown
     return (

@@ -12,6 +12,7 @@ from nbconvert import HTMLExporter
 from tqdm import tqdm
 
 CELL_TIMEOUT = 3600  # seconds
+STARTUP_TIMEOUT = 180  # a busy machine with a slow disk needs more than the usual minute
 VIEW = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[")  # how tqdm writes a bar as text
 COUNT = re.compile(r"\d[\d.]*\w?/\d[\d.]*\w? \[[^\]]*\]")  # what tqdm writes at a bar's right end
@@ -53,8 +54,8 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
 
     Raises
     ------
-    CellExecutionError, CellTimeoutError, DeadKernelError
-        See nbclient.exceptions.
+    CellExecutionError, CellTimeoutError, RuntimeError
+        See nbclient.exceptions; the last if the kernel dies or does not start.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -70,6 +71,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
             notebook,
             bar,
             timeout=CELL_TIMEOUT,
+            startup_timeout=STARTUP_TIMEOUT,
             kernel_name="python3",
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a warning about other users of this machine
             resources={"metadata": {"path": str(folder)}},
