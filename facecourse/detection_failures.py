@@ -1,118 +1,199 @@
-"""Pictures of straightened faces, and of photos where detection goes wrong or is in doubt."""
+"""Where MTCNN goes wrong on real photos: found by code, with a measured reason for each."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from facecourse.centerface import second_opinion
 from facecourse.detection import detect_photos
-from facecourse.plotting import figure
-from facecourse.plotting_detection import draw_faces
-from facecourse.plotting_faces import show_pairs
+from facecourse.detection_compare import DOUBTFUL, unconfirmed
+from facecourse.detection_lesson import lost_at
+from facecourse.recognition import embed_faces
 from facecourse.settings import ROOT
-from lambda_function.crops import Preprocessing, crop_face
+from facecourse.sources import SourceError
 from lambda_function.mtcnn import Face, select_face
 from lambda_function.photos import open_photo
 
-
-def show_aligned(found: pd.DataFrame, most: int = 20):
-    """Draw the most tilted faces, cut along the box (left) and straightened by the landmarks (right).
-
-    Parameters
-    ----------
-    found : DataFrame
-        From `find_true_faces`: path, face, roll.
-    most : int
-
-    Returns
-    -------
-    Figure
-    """
-    usable = found[found["face"].notna()]
-    worst = usable.loc[usable["roll"].abs().sort_values(ascending=False).index[:most]]
-    pairs, texts = [], []
-    for row in worst.itertuples():
-        image = open_photo(row.path)
-        pairs.append(tuple(crop_face(image, row.face, Preprocessing(align=align)) for align in (False, True)))
-        texts.append(f"{row.roll:+.0f} degrees")
-    return show_pairs(pairs, texts, title="Cut along the box, and straightened")
+SURE = 0.6  # the second detector's probability from which a face that MTCNN lacks counts as missed
+STRANGE = 0.25  # cosine similarity to the person's other photos below which the chosen face may be another's
+EDGE = 3  # pixels from the photo's edge within which a face counts as cut off
+KINDS = ("missed", "false alarm", "wrong face")
 
 
 @dataclass
 class Failure:
-    """A photo where detection failed or is in doubt.
+    """A photo where detection failed.
 
     Attributes
     ----------
     path : path
     kind : str
-        "no face", "choice in doubt" or "unsure".
+        "missed", "false alarm" or "wrong face".
     why : str
-        In words, with the figure that says so.
+        In words, with the figures that say so.
     faces : list of Face
+        All that MTCNN found.
+    marked : ndarray of shape (4,)
+        The box that the failure is about.
+    weight : float
+        How clear the case is: larger first.
     """
 
-    path: object
+    path: Path
     kind: str
     why: str
     faces: list[Face]
+    marked: np.ndarray
+    weight: float
 
 
-def failures(manifest: pd.DataFrame) -> list[Failure]:
-    """Look for photos without a face, with a debatable choice of face, and with a low score.
+def failures(manifest: pd.DataFrame, backbone: str, progress: bool = True) -> list[Failure]:
+    """Look for faces that were missed, boxes without a face, and photos where another person was chosen.
+
+    A second detector is the witness for the first two; the person's other photos for the third.
 
     Parameters
     ----------
     manifest : DataFrame
-        path, sha256, width, height of readable photos.
+        path, sha256, name, width, height of photos.
+    backbone : str
+        Its embeddings say who resembles whom.
+    progress : bool
 
     Returns
     -------
     list of Failure
-        By kind; within a kind the worst first.
+        By kind; within a kind the clearest first.
     """
-    readable = manifest[manifest["width"] > 0]
-    found = detect_photos([ROOT / path for path in readable["path"]], readable["sha256"].tolist())
-    none, doubt, unsure = [], [], []
-    for row in readable.itertuples():
-        faces, path = found[row.sha256], ROOT / row.path
-        if not faces:
-            none.append((0, Failure(path, "no face", _why_none(path), faces)))
+    readable = manifest[manifest["width"] > 0].reset_index(drop=True)
+    found = detect_photos([ROOT / path for path in readable["path"]], readable["sha256"].tolist(), progress)
+    faces = [found[sha] for sha in readable["sha256"]]
+    failed = _against_witness(readable, faces, progress) + _wrong_people(readable, faces, backbone, progress)
+    return sorted(failed, key=lambda failure: (KINDS.index(failure.kind), -failure.weight))
+
+
+def _against_witness(photos: pd.DataFrame, faces: list[list[Face]], progress: bool) -> list[Failure]:
+    from tqdm.auto import tqdm
+
+    try:
+        witness = second_opinion(DOUBTFUL)
+    except SourceError as error:
+        print(
+            f"no second detector, so misses and false alarms are not searched: {str(error).splitlines()[0]}"
+        )
+        return []
+    failed = []
+    places = tqdm(photos["path"], desc="second detector", unit="photo", disable=not progress)
+    for path, own in zip(places, faces, strict=True):
+        image = open_photo(ROOT / path)
+        seen = witness.detect([image])[0]
+        for face in unconfirmed([face for face in seen if face.score >= SURE], own):
+            why = f"{lost_at(image, face.box) or 'overlap'} lost it: {why_missed(image, face)}"
+            failed.append(Failure(ROOT / path, "missed", why, own, face.box, face.score))
+        for face in unconfirmed(own, seen):
+            failed.append(
+                Failure(ROOT / path, "false alarm", why_alarm(image, face), own, face.box, face.score)
+            )
+    return failed
+
+
+def pose(face: Face) -> tuple[float, float]:
+    """Estimate how a head is turned from its landmarks.
+
+    Returns
+    -------
+    (float, float)
+        Roll in degrees (positive: the head leans to the picture's right), and how far the nose lies from
+        the middle of the eyes, in distances of the eyes along their line: 0 from the front, about 0.5 in
+        three-quarter view.
+    """
+    right, left, nose = face.landmarks[:3].astype(float)
+    across = left - right
+    length = max(float(np.hypot(*across)), 1e-6)
+    roll = float(np.degrees(np.arctan2(across[1], across[0])))
+    return roll, abs(float((nose - (left + right) / 2) @ across)) / length**2
+
+
+def _surface(image: np.ndarray, box: np.ndarray) -> tuple[float, float]:
+    """Return mean brightness (0 to 255) and mean step between neighbouring pixels within a box."""
+    height, width = image.shape[:2]
+    x0, y0 = (int(v) for v in np.clip(box[:2], 0, (width - 2, height - 2)))
+    x1, y1 = (int(v) for v in np.clip(box[2:], (x0 + 2, y0 + 2), (width, height)))
+    grey = image[y0:y1, x0:x1].mean(axis=2)
+    return float(grey.mean()), float(np.abs(np.diff(grey, axis=1)).mean())
+
+
+def why_missed(image: np.ndarray, face: Face) -> str:
+    """Say what is measurably unusual about a face that was missed: edge, size, turn, light, sharpness."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = face.box
+    roll, aside = pose(face)
+    light, detail = _surface(image, face.box)
+    if min(x0, y0) < EDGE or x1 > width - EDGE or y1 > height - EDGE:
+        return "cut off by the edge"
+    if y1 - y0 < 24:
+        return f"small, {y1 - y0:.0f} px high"
+    if aside > 0.35:
+        return f"in profile, nose {aside:.1f} eye distances aside"
+    if abs(roll) > 25:
+        return f"tilted by {roll:.0f} degrees"
+    if light < 50:
+        return f"dark, {light:.0f} of 255"
+    if detail < 3:
+        return f"blurred, {detail:.1f} between pixels"
+    return "covered, or an unusual expression"
+
+
+def why_alarm(image: np.ndarray, face: Face) -> str:
+    """Say what speaks against a box that the second detector does not see, not even doubtfully."""
+    side = float(face.box[3] - face.box[1])
+    light, detail = _surface(image, face.box)
+    return f"score {face.score:.2f}, {side:.0f} px, light {light:.0f}, {detail:.0f} between pixels"
+
+
+def _wrong_people(
+    photos: pd.DataFrame, faces: list[list[Face]], backbone: str, progress: bool
+) -> list[Failure]:
+    """Find photos whose chosen face is unlike the person's other photos while another face in them is like."""
+    rows = [i for i, own in enumerate(faces) if own]
+    size = photos[["width", "height"]].to_numpy()
+    chosen = {i: select_face(faces[i], *size[i]) for i in rows}
+    vectors = _embed(photos, [(i, faces[i][chosen[i]]) for i in rows], backbone, progress)
+    sums = pd.DataFrame(vectors).groupby(photos["name"].to_numpy()[rows]).transform("sum").to_numpy()
+    count = photos["name"].iloc[rows].map(photos["name"].iloc[rows].value_counts()).to_numpy()
+    others = sums - vectors
+    others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
+    likeness = np.einsum("nd,nd->n", vectors, others)
+    failed = []
+    for place, i in enumerate(rows):
+        if count[place] < 3 or likeness[place] >= STRANGE or len(faces[i]) < 2:
             continue
-        chosen = select_face(faces, row.width, row.height)
-        largest = select_face(faces, row.width, row.height, "largest")
-        if chosen != largest:
-            ratio = _area(faces[largest]) / _area(faces[chosen])
-            doubt.append((-ratio, Failure(path, "choice in doubt", f"rival {ratio:.1f} x as large", faces)))
-        elif faces[chosen].score < 0.95:
-            score = faces[chosen].score
-            unsure.append((score, Failure(path, "unsure", f"score only {score:.2f}", faces)))
-    return [failure for kind in (none, doubt, unsure) for _, failure in sorted(kind, key=lambda f: f[0])]
+        rivals = [face for j, face in enumerate(faces[i]) if j != chosen[i]]
+        alike = _embed(photos, [(i, face) for face in rivals], backbone, False) @ others[place]
+        best = int(alike.argmax())
+        if alike[best] > likeness[place] + 0.2:
+            why = f"{likeness[place]:.2f} like the others; the marked face {alike[best]:.2f}"
+            failed.append(
+                Failure(
+                    ROOT / photos["path"][i],
+                    "wrong face",
+                    why,
+                    faces[i],
+                    rivals[best].box,
+                    float(alike[best] - likeness[place]),
+                )
+            )
+    return failed
 
 
-def _area(face: Face) -> float:
-    return float(max(np.prod(face.box[2:] - face.box[:2]), 1e-6))
-
-
-def _why_none(path) -> str:
-    """Say what is measurably unusual about a photo in which nothing was found."""
-    grey = open_photo(path).mean(axis=2)
-    detail = float(np.abs(np.diff(grey, axis=1)).mean())
-    if grey.mean() < 60:
-        return f"dark: mean {grey.mean():.0f} of 255"
-    return f"little detail: {detail:.1f}" if detail < 3 else "turned, covered or cut off"
-
-
-def show_failures(found: list[Failure], each: int = 4):
-    """Draw up to `each` photos of every kind of failure, with what was found in them; None if there are none."""
-    kinds = list(dict.fromkeys(failure.kind for failure in found))
-    part = [f for kind in kinds for f in [f for f in found if f.kind == kind][:each]]
-    if not part:
-        return None
-    columns = min(4, len(part))
-    picture, axes = figure(-(-len(part) // columns), columns, width=2.6, height=2.7, squeeze=False)
-    for panel in axes.ravel():
-        panel.axis("off")
-    for panel, failure in zip(axes.ravel(), part, strict=False):
-        draw_faces(panel, open_photo(failure.path), failure.faces, f"{failure.kind}: {failure.why}")
-    return picture
+def _embed(photos: pd.DataFrame, chosen: list[tuple[int, Face]], backbone: str, progress: bool) -> np.ndarray:
+    part = photos.iloc[[i for i, _ in chosen]]
+    return embed_faces(
+        [ROOT / path for path in part["path"]],
+        part["sha256"].tolist(),
+        [face for _, face in chosen],
+        backbone,
+        progress=progress,
+    )

@@ -47,12 +47,14 @@ class Trace:
     milliseconds: dict[str, float]
 
 
-def trace(image: np.ndarray, **settings) -> Trace:
+def trace(image: np.ndarray, maps: list[HeatMap] | None = None, **settings) -> Trace:
     """Send one photo through MTCNN and keep every intermediate result.
 
     Parameters
     ----------
     image : ndarray of shape (height, width, 3), uint8, RGB
+    maps : list of HeatMap, optional
+        Of an earlier trace of the same photo with the same smallest face and factor: P-Net does not run again.
     **settings
         min_face_size, thresholds and factor, as for `Mtcnn`.
 
@@ -64,7 +66,8 @@ def trace(image: np.ndarray, **settings) -> Trace:
     found.__dict__.update(settings)
     clock, took = _Clock(), {}
     pixels = Pixels(image)
-    maps = found.heat_maps(pixels) if min(image.shape[:2]) >= found.min_face_size else []
+    if maps is None:
+        maps = found.heat_maps(pixels) if min(image.shape[:2]) >= found.min_face_size else []
     took["P-Net"] = clock.lap()
     windows = [windows_of(level, found.thresholds[0]) for level in maps]
     kept = [rows[suppress(rows[:, :4], rows[:, 4], 0.5)] for rows in windows]
@@ -102,6 +105,26 @@ def stage_table(steps: Trace) -> pd.DataFrame:
         ("O-Net", len(steps.faces), steps.milliseconds["O-Net"]),
     ]
     return pd.DataFrame(rows, columns=["stage", "candidates", "milliseconds"])
+
+
+def lost_at(image: np.ndarray, box: np.ndarray, least: float = 0.3) -> str:
+    """Say at which stage MTCNN loses a face whose box is known.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), uint8, RGB
+    box : ndarray of shape (4,)
+    least : float
+        Intersection over union from which a candidate counts as being on the face.
+
+    Returns
+    -------
+    str
+        "P-Net", "R-Net" or "O-Net"; "" where the face is found.
+    """
+    steps = trace(image)
+    stages = (("P-Net", steps.proposals), ("R-Net", steps.refined), ("O-Net", boxes_of(steps.faces)))
+    return next((name for name, boxes in stages if not hits(boxes, box[None], least)[0]), "")
 
 
 def boxes_of(faces: list[Face]) -> np.ndarray:

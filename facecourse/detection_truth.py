@@ -1,7 +1,6 @@
 """Detection measured against what is known of the photos: faces found, the right face, straightened faces."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ from PIL import Image
 
 from facecourse.detection import detect_photos, find_faces
 from facecourse.photo_files import sha256
-from facecourse.recognition import embed_faces, find_weights
+from facecourse.recognition import embed_faces
 from facecourse.settings import DATA, ROOT
+from facecourse.sources import celebrity_photos
 from facecourse.verification import ten_folds
 from lambda_function.boxes import overlap
 from lambda_function.mtcnn import Face, select_face
@@ -159,58 +159,16 @@ def rules_on_lfw(manifest: pd.DataFrame, pairs, backbone: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def alignment_effect(found: pd.DataFrame, backbones: tuple[str, ...], tilt: float = 8.0) -> pd.DataFrame:
-    """Measure what straightening does to the similarities of one person's and of two people's photos.
+def found_when_changed(truth: pd.DataFrame, rolls=(0, 15, 30, 45, 60, 90), sides=(80, 40, 24, 16, 10)):
+    """Return the share of faces found when photos are turned (degrees) and shrunk (to faces of some pixels).
+
+    A face counts as found when the middle of a box lies within half the true box's height of where it should.
 
     Parameters
     ----------
-    found : DataFrame
-        From `find_true_faces`, one face per photo.
-    backbones : tuple of str
-        Those that cannot be had are left out.
-    tilt : float
-        Degrees of roll from which a photo counts as tilted.
-
-    Returns
-    -------
-    DataFrame
-        Per backbone, crop and set of pairs ("all", or "tilted": at least one of the two): mean cosine
-        similarity of pairs of one person ("same") and of two ("different"), auc (area under the ROC curve).
-    """
-    usable = found[found["face"].notna()]
-    names, tilted = usable["name"].to_numpy(), usable["roll"].abs().to_numpy() >= tilt
-    left, right = np.triu_indices(len(usable), 1)
-    same = names[left] == names[right]
-    rows = []
-    for backbone in dict.fromkeys(find_weights(name).name for name in backbones):
-        own = find_weights(backbone).preprocessing
-        for align in (False, True):
-            vectors = embed_faces(
-                usable["path"].tolist(),
-                usable["sha256"].tolist(),
-                usable["face"].tolist(),
-                backbone,
-                preprocessing=replace(own, align=align),
-                progress=False,
-            )
-            scores = np.einsum("nd,nd->n", vectors[left], vectors[right])
-            for label, part in (("all", slice(None)), ("tilted", tilted[left] | tilted[right])):
-                crop = "aligned" if align else "box"
-                figures = _separation(scores[part], same[part])
-                rows.append({"backbone": backbone, "crop": crop, "pairs": label, **figures})
-    return pd.DataFrame(rows)
-
-
-def _separation(scores: np.ndarray, same: np.ndarray) -> dict:
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
-    n, m = int(same.sum()), int((~same).sum())
-    auc = (ranks[same].sum() - n * (n + 1) / 2) / max(n * m, 1)
-    return {"same": scores[same].mean(), "different": scores[~same].mean(), "auc": auc}
-
-
-def found_when_changed(truth: pd.DataFrame, rolls=(0, 15, 30, 45, 60, 90), sides=(80, 40, 24, 16, 10)):
-    """Return the share of faces found when photos are turned (degrees) and shrunk (to faces of some pixels).
+    truth : DataFrame
+        path and box of photos of one face each, from `true_faces`.
+    rolls, sides : tuple of float
 
     Returns
     -------
@@ -218,30 +176,53 @@ def found_when_changed(truth: pd.DataFrame, rolls=(0, 15, 30, 45, 60, 90), sides
         change ("turned" or "shrunk"), amount, found (0 to 1).
     """
     rows = []
-    for roll in rolls:
-        images = [Image.fromarray(open_photo(path)).rotate(roll, fillcolor="grey") for path in truth["path"]]
-        found = find_faces(np.asarray(image) for image in images)
-        rows.append(
-            {"change": "turned", "amount": roll, "found": np.mean([len(faces) > 0 for faces in found])}
-        )
-    for side in sides:
-        images = []
-        for row in truth.itertuples():
-            image = Image.fromarray(open_photo(row.path))
-            scale = side / float(row.box[3] - row.box[1])
-            images.append(image.resize([max(1, round(s * scale)) for s in image.size], Image.Resampling.BOX))
-        found = find_faces(np.asarray(image) for image in images)
-        rows.append(
-            {"change": "shrunk", "amount": side, "found": np.mean([len(faces) > 0 for faces in found])}
-        )
+    for change, amounts, make in (("turned", rolls, _turned), ("shrunk", sides, _shrunk)):
+        for amount in amounts:
+            images, places = zip(
+                *(make(row.path, row.box, amount) for row in truth.itertuples()), strict=True
+            )
+            found = find_faces(images)
+            hit = [any(_near(face, *place) for face in own) for own, place in zip(found, places, strict=True)]
+            rows.append({"change": change, "amount": amount, "found": np.mean(hit)})
     return pd.DataFrame(rows)
 
 
-def sample_photos() -> pd.DataFrame:
-    """Return the rendered photos, groups included, as rows of path, sha256, width, height."""
+def _turned(path: Path, box: np.ndarray, degrees: float) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
+    """Return a photo turned about its middle, and where the middle of the box went, with its height."""
+    image = Image.fromarray(open_photo(path))
+    centre = np.array(image.size) / 2
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = turn @ ((box[:2] + box[2:]) / 2 - centre) + centre
+    return np.asarray(image.rotate(degrees, fillcolor="grey")), (middle, float(box[3] - box[1]))
+
+
+def _shrunk(path: Path, box: np.ndarray, side: float) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
+    image = Image.fromarray(open_photo(path))
+    scale = side / float(box[3] - box[1])
+    small = image.resize([max(1, round(length * scale)) for length in image.size], Image.Resampling.BOX)
+    return np.asarray(small), ((box[:2] + box[2:]) / 2 * scale, float(side))
+
+
+def _near(face: Face, middle: np.ndarray, side: float) -> bool:
+    return bool(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle) < side / 2)
+
+
+def sample_photos(celebrities: bool = False) -> pd.DataFrame:
+    """Return the rendered photos, groups included, as rows of path, sha256, name, width, height.
+
+    Parameters
+    ----------
+    celebrities : bool
+        Add the real photos that come with the sample's backbone.
+    """
+    truth = true_faces()
+    names = dict(zip(truth["path"], np.where(truth["group"], "", truth["name"]), strict=True))
+    if celebrities:
+        names |= {path: path.parent.name for path in sorted(celebrity_photos().glob("*/*.*"))}
     rows = []
-    for path in dict.fromkeys(true_faces()["path"]):
+    for path, name in names.items():
         height, width = open_photo(path).shape[:2]
-        name = path.relative_to(ROOT).as_posix()
-        rows.append({"path": name, "sha256": sha256(path.read_bytes()), "width": width, "height": height})
-    return pd.DataFrame(rows)
+        place = path.relative_to(ROOT).as_posix()
+        rows.append((place, sha256(path.read_bytes()), name, width, height))
+    return pd.DataFrame(rows, columns=["path", "sha256", "name", "width", "height"])

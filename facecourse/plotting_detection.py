@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from facecourse.detection_lesson import Trace, boxes_of
 from facecourse.plotting import COLOURS, STYLE, figure
 from lambda_function.area import Pixels
-from lambda_function.boxes import shift
+from lambda_function.boxes import overlap, shift, within
 from lambda_function.mtcnn import CELL, STRIDE, Face
 
 
@@ -57,24 +57,36 @@ def plot_windows(steps: Trace):
         corner, side = np.array([column, row]) * STRIDE / level.scale, CELL / level.scale
         label = f"{side:.0f} px: {level.probability.max():.2f}"
         axes.add_patch(
-            Rectangle(corner, side, side, fill=False, edgecolor=COLOURS[names[place % 7]], lw=2, label=label)
+            Rectangle(
+                corner,
+                side,
+                side,
+                fill=False,
+                edgecolor=COLOURS[names[place % 7]],
+                lw=2,
+                label=label,
+                linestyle="-" if place < 7 else "--",
+            )
         )
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, title="window: probability")
     return picture
 
 
 def plot_heat_maps(steps: Trace, most: int = 4):
-    """Draw P-Net's probabilities at some levels, and the windows above the threshold on the photo."""
+    """Draw P-Net's probabilities at some levels, and on the photo its windows before and after each step."""
     places = _levels(steps, most)
-    picture, axes = figure(2, len(places), width=2.6, height=2.5, squeeze=False)
-    for top, bottom, i in zip(axes[0], axes[1], places, strict=True):
-        level = steps.maps[i]
-        drawn = top.imshow(level.probability, vmin=0, vmax=1)
-        top.set_title(f"scale {level.scale:.2f}: window {CELL / level.scale:.0f} px", fontsize=9)
-        top.axis("off")
-        _photo(bottom, steps.image, f"{len(steps.windows[i])} windows, {len(steps.kept[i])} kept")
-        _boxes(bottom, steps.windows[i], "sky", 0.5)
-        _boxes(bottom, steps.kept[i], "yellow", 1.0)
+    ratio = steps.image.shape[0] / steps.image.shape[1]
+    picture, axes = figure(3, len(places), width=3.0, height=3.0 * ratio + 0.4, squeeze=False)
+    for column, i in zip(axes.T, places, strict=True):
+        level, windows, kept = steps.maps[i], steps.windows[i], steps.kept[i]
+        drawn = column[0].imshow(level.probability, vmin=0, vmax=1, cmap="cividis")
+        column[0].set_title(f"scale {level.scale:.2f}: window {CELL / level.scale:.0f} px", fontsize=9)
+        column[0].axis("off")
+        _photo(column[1], steps.image, f"{len(windows)} windows above the threshold")
+        _boxes(column[1], windows, "sky", 0.7)
+        _photo(column[2], steps.image, f"{len(kept)} kept (yellow), then moved (orange)")
+        _boxes(column[2], kept, "yellow", 1.0)
+        _boxes(column[2], shift(kept[:, :4], kept[:, 5:], extra=0), "orange", 1.0)
     picture.colorbar(drawn, ax=list(axes[0]), label="probability of a face", shrink=0.8)
     return picture
 
@@ -98,6 +110,50 @@ def plot_stages(steps: Trace):
     return picture
 
 
+def plot_network(steps: Trace, size: int, most: int = 12):
+    """Draw what R-Net (24) or O-Net (48) is shown: its candidates, cut out and shrunk, those it keeps first.
+
+    Parameters
+    ----------
+    steps : Trace
+    size : int
+        24 or 48.
+    most : int
+        Candidates drawn, half of them kept ones where there are as many.
+    """
+    pixels = Pixels(steps.image)
+    came, left = (steps.proposals, steps.refined) if size == 24 else (steps.refined, boxes_of(steps.faces))
+    cut = within(came, pixels.width, pixels.height)
+    usable = (cut[:, 2:] > cut[:, :2]).all(axis=1)
+    came, cut = came[usable], cut[usable]
+    kept = overlap(came, left).max(axis=1, initial=0) > 0.5
+    order = np.concatenate([np.flatnonzero(kept)[: most // 2], np.flatnonzero(~kept)])[:most]
+    columns = max(1, min(6, len(order)))
+    picture, axes = figure(max(1, -(-len(order) // columns)), columns, width=1.3, height=1.6, squeeze=False)
+    for panel in axes.ravel():
+        panel.axis("off")
+    for panel, i in zip(axes.ravel(), order, strict=False):
+        crop = pixels.crops(cut[i : i + 1], size)[0].transpose(1, 2, 0)
+        panel.imshow(crop.round().astype(np.uint8), interpolation="nearest")
+        panel.set_title("stays" if kept[i] else "goes", fontsize=9)
+    return picture
+
+
+def plot_ablation(steps: Trace, truth: np.ndarray):
+    """Draw the boxes left after one, two and all three networks, with the true boxes dashed."""
+    ratio = steps.image.shape[0] / steps.image.shape[1]
+    picture, axes = figure(1, 3, width=3.6, height=3.6 * ratio + 0.4)
+    stages = (("P", steps.proposals), ("P + R", steps.refined), ("P + R + O", boxes_of(steps.faces)))
+    for panel, (name, boxes) in zip(axes, stages, strict=True):
+        _photo(panel, steps.image, f"{name}: {len(boxes)} boxes")
+        _boxes(panel, boxes, "yellow", 1.0)
+        for x0, y0, x1, y1 in truth:
+            panel.add_patch(
+                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="white", linestyle="--")
+            )
+    return picture
+
+
 def draw_faces(axes, image: np.ndarray, faces: list[Face], title: str) -> None:
     """Draw a photo with faces: boxes, scores and landmarks."""
     _photo(axes, image, title)
@@ -106,10 +162,12 @@ def draw_faces(axes, image: np.ndarray, faces: list[Face], title: str) -> None:
         axes.scatter(
             *face.landmarks.T, s=8, color=COLOURS["sky"], edgecolors="black", linewidths=0.4, zorder=3
         )
-        axes.text(
-            face.box[0], face.box[1] - 3, f"{face.score:.3f}", fontsize=7, color="white",
-            bbox={"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0},
+        corner = np.clip(face.box[:2] - (0, 3), (1, 9), None)  # of a face that begins outside the photo, too
+        label = axes.text(
+            *corner, f"{face.score:.3f}", fontsize=7, color="white", clip_on=True,
+            bbox={"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0, "clip_on": True},
         )  # fmt: skip
+        label.set_in_layout(False)
 
 
 def plot_costs(table: pd.DataFrame):

@@ -18,6 +18,7 @@ FLOORS = [
     {"lambda_function"},
     {"settings", "files", "cache", "report", "archives", "downloads", "colab", "plotting"},
     {"sources"},
+    {"keras_weights", "mtcnn_export", "backbones"},
     {"detection", "recognition"},
 ]
 
