@@ -79,6 +79,7 @@ class Cloud:
             read_timeout=60,
             retries={"max_attempts": 4, "mode": "standard"},
             s3={"addressing_style": "path"} if self.endpoint else None,
+            proxies={} if self.kind == "local" else None,
         )
         return self.session.client(
             service, region_name=self.region, endpoint_url=self.endpoint or None, config=config
@@ -122,6 +123,9 @@ class Cloud:
         atexit.unregister(self.stop)
 
 
+_STARTED: list[Cloud] = []  # by this process: a cell that is run twice finds its cloud again
+
+
 class Signature(requests.auth.AuthBase):
     """Signs a request for a Function URL with AWS's signature version 4.
 
@@ -158,7 +162,7 @@ def signature_for(url: str) -> Signature | None:
 
 
 def open_cloud(agreed: str = "") -> Cloud:
-    """Return AWS after an explicit yes, else a local cloud, which this starts.
+    """Return AWS after an explicit yes, else a local cloud, which this starts unless one is running already.
 
     Parameters
     ----------
@@ -174,7 +178,8 @@ def open_cloud(agreed: str = "") -> Cloud:
         return _open_aws()
     if agreed:
         raise CloudError(f'AGREED is {agreed!r}: leave it empty for the local cloud, or write "{YES}"')
-    return start_local_cloud()
+    running = next((cloud for cloud in _STARTED if cloud.running), None)
+    return running or start_local_cloud()
 
 
 def _open_aws() -> Cloud:
@@ -218,6 +223,7 @@ def start_local_cloud() -> Cloud:
         )
     cloud = Cloud("local", _local_session(), REGION, "000000000000", endpoint, process, folder)
     atexit.register(cloud.stop)
+    _STARTED.append(cloud)
     _wait_for(cloud)
     return cloud
 

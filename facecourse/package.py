@@ -29,7 +29,7 @@ UNUSED = re.compile(
     r"(^|/)(tests?|testing/tests|__pycache__|include|f2py|pyinstaller|doc|bin)/"
     r"|^onnxruntime/(tools|transformers|quantization|datasets|backend)/"
     r"|^numpy/(distutils|_core/lib|random/lib|random/_examples|typing)/"
-    r"|\.(pyi|pyx|pxd|h|c|a|lib|exe|dylib)$|(^|/)py\.typed$"
+    r"|\.(pyi|pyx|pxd|h|c|a)$|(^|/)py\.typed$"
     r"|\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|sboms/)"
 )
 

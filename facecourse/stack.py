@@ -195,6 +195,9 @@ def tear_down(cloud: Cloud, profile: str) -> pd.DataFrame:
         If CloudFormation cannot delete the stack; nothing else is touched then.
     """
     names, url = names_for(cloud, profile), _noted_url(profile)
+    if not cloud.running:
+        _note(profile).unlink(missing_ok=True)
+        return _as_table([("local cloud", "process", "ended", True)])
     if stack_status(cloud, names.stack) is not None:
         _delete_stack(cloud, names.stack)
     objects = remove_bucket(cloud, names.bucket)
@@ -206,6 +209,10 @@ def tear_down(cloud: Cloud, profile: str) -> pd.DataFrame:
         cloud.stop()
         rows.append(("local cloud", "process", "running" if cloud.running else "ended", not cloud.running))
     print(f"{objects} objects deleted from S3")
+    return _as_table(rows)
+
+
+def _as_table(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "asked", "answer", "gone"]).set_index("what")
 
 

@@ -76,7 +76,8 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
         name, or "unknown", is not that of fp32.
     """
     _, vectors, about = load_head(profile)
-    preprocessing = find_weights(about.get("backbone") or default_backbone(profile)).preprocessing
+    backbone = about.get("backbone") or default_backbone(profile)
+    preprocessing = find_weights(backbone).preprocessing
     flip, manifest = bool(about.get("flip")), load_manifest(profile)
     pairs = official_pairs(manifest, lfw_pairs()) if profile == "lfw" else None
     found = manifest["faces"].to_numpy() > 0
@@ -88,7 +89,12 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
     figures, answers, threshold = {}, {}, load_decision(profile)["threshold"]
     for name, path in variants.items():
         embeddings = np.full((len(manifest), vectors.shape[1]), np.nan, np.float32)
-        embeddings[rows] = embed_with(path, manifest.iloc[rows], preprocessing, flip, name)
+        photos = manifest.iloc[rows]
+        embeddings[rows] = (
+            recognition.embed_manifest(photos, backbone, flip=flip)  # notebook 03 has kept them
+            if name == "fp32"
+            else embed_with(path, photos, preprocessing, flip, name)
+        )
         # Training photos only say who is known; their embeddings are not looked at.
         embeddings[(manifest["course_split"] == "train").to_numpy() & found] = 0
         figures[name] = _figures(manifest, embeddings, vectors, threshold, pairs)

@@ -5,6 +5,7 @@ Run as: python torch_function.py PROJECT EVENT RUNS, with MODEL_BUNDLE naming a 
 
 import json
 import os
+import resource
 import sys
 import time
 import types
@@ -100,8 +101,11 @@ def run() -> None:
         start = time.perf_counter()
         application.handle(event)
         times.append(time.perf_counter() - start)
-    lines = Path("/proc/self/status").read_text().splitlines()
-    peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
     print("RESULT" + json.dumps({"ready": ready, "times": times, "peak": peak, "answer": first}))
 
 

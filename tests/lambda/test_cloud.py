@@ -213,6 +213,7 @@ def test_everything_goes_and_is_asked_for(deployed, stored, outputs):
     table = stack.tear_down(own, "sample")
     assert table["gone"].all()
     assert set(table.index) == {"stack", "function", "bucket", "log", "address", "local cloud"}
+    assert stack.tear_down(own, "sample")["gone"].all()  # once more does no harm
     assert not own.running and not own._folder.exists() and not (outputs / "endpoint.json").exists()
 
 
@@ -228,12 +229,17 @@ def test_what_a_broken_run_left_is_cleaned_up_and_twice_does_no_harm(outputs):
     kept()
 
 
+def test_a_cell_that_is_run_twice_finds_its_cloud_again(cloud):
+    assert clouds.open_cloud() is cloud
+
+
 # ---- which cloud ---------------------------------------------------------------------------------------
 
 
 def test_only_the_whole_sentence_goes_to_aws(monkeypatch):
     monkeypatch.setattr(clouds, "_open_aws", lambda: "aws")
     monkeypatch.setattr(clouds, "start_local_cloud", lambda: "local")
+    monkeypatch.setattr(clouds, "_STARTED", [])
     assert clouds.open_cloud() == "local" and clouds.open_cloud(clouds.YES) == "aws"
     for wrong in ("yes", "Yes", clouds.YES.upper(), clouds.YES + "!"):
         with pytest.raises(clouds.CloudError, match="leave it empty"):
