@@ -73,7 +73,9 @@ BACKBONES = {
             "msceleb1m",
             "",
             128,
-            Preprocessing(normalise="per_image"),
+            # Chosen on 900 training photos of LFW: of pairs of one person it accepts 0.91 at FAR 1e-4, where the
+            # plain crop with a margin of 32 accepts 0.80. The crops it was trained on were this tight, too.
+            Preprocessing(margin=16, align=True, normalise="per_image"),
             0.992,
             "MS-Celeb-1M: about 5 million photos of 100,000 people",
         ),

@@ -179,14 +179,19 @@ class OpenSet:
         return far, 1 - accepted / max(len(self.known), 1)
 
     def threshold_at(self, far: float) -> float:
-        """Return the lowest threshold at which at most `far` of the strangers' photos are given a name."""
-        ordered = np.sort(self.strangers)[::-1]
+        """Return the lowest threshold at which at most `far` of the strangers' photos are given a name.
+
+        It lies a little above the most similar stranger who is refused, and no higher than half-way to the next.
+        """
+        ordered = np.sort(self.strangers)[::-1].astype(np.float64)
         allowed = int(np.floor(far * len(ordered) + 1e-9))
         if not len(ordered):
             raise ValueError("without strangers there is no threshold to choose")
         below = ordered[allowed] if allowed < len(ordered) else -1.0
-        above = ordered[allowed - 1] if allowed else min(1.0, below + 0.02)
-        return float((below + above) / 2) if above > below else float(np.nextafter(below, 2.0))
+        above = ordered[allowed - 1] if allowed else 1.0
+        if above <= below:
+            return float(np.nextafter(np.float32(below), np.float32(2)))
+        return float(below + min((above - below) / 2, 0.005))
 
 
 def open_set(vectors: np.ndarray, known: PhotoSet, strangers: PhotoSet) -> OpenSet:
