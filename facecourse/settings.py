@@ -10,6 +10,8 @@ DOWNLOADS = DATA / "downloads"
 CACHE = DATA / "cache"
 OUTPUTS = (ROOT / Path(os.environ.get("FACECOURSE_OUTPUTS") or "outputs").expanduser()).resolve()
 PROFILES = ("sample", "lfw")
+# Read when torch is loaded: waiting threads sleep. Spinning ones cost three times the time on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 REPOSITORY = "https://github.com/facecourse/facecourse"
 
 
