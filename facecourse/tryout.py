@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facecourse.endpoint import EndpointError, ask, endpoint_url
+from facecourse.endpoint import EndpointError, ask, endpoint_url, serve_function
+from facecourse.local_function import LocalFunction
 from facecourse.settings import THREADS, outputs_for, require
 from lambda_function.gallery import UNKNOWN
 from lambda_function.mtcnn import select_face
@@ -107,6 +108,7 @@ class Desk:
         bundle = require(outputs_for(profile) / "model", "05_deploy_lambda")
         self.recogniser = Recogniser.load(bundle, threads=THREADS)
         self.history: deque[Result] = deque(maxlen=REMEMBERED)
+        self._served: LocalFunction | None = None
 
     @property
     def threshold(self) -> float:
@@ -117,6 +119,19 @@ class Desk:
     def people(self) -> list[str]:
         """Names of everyone who can be recognised on this computer, in order."""
         return sorted(self.recogniser.gallery.labels)
+
+    def function_url(self) -> str:
+        """Return where the deployed function answers: notebook 05's while it is up, else one served here.
+
+        Raises
+        ------
+        EndpointError
+            If the note that notebook 05 left is damaged.
+        """
+        if url := endpoint_url(self.profile):
+            return url
+        self._served = self._served or serve_function(self.profile)
+        return self._served.url.rstrip("/")
 
     def recognise(self, photo: str, data: bytes, deployed: bool = False) -> Result:
         """Name the faces of one photo and remember the result.
@@ -140,7 +155,7 @@ class Desk:
         try:
             result.image = open_upload(data)
             if deployed:
-                result.faces = ask(endpoint_url(self.profile), data, result.image)
+                result.faces = ask(self.function_url(), data, result.image)
             else:
                 result.faces = self.recogniser.recognise(result.image)
             result.faces.sort(key=lambda face: face["box"][0])  # numbered from left to right
