@@ -11,6 +11,8 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
+from facecourse.alt_text import add_alt_texts
+
 CELL_TIMEOUT = 3600  # seconds
 STARTUP_TIMEOUT = 180  # a busy machine with a slow disk needs more than the usual minute
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -87,6 +89,7 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_readable, cell.outputs) if output is not None]
+    add_alt_texts(notebook)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)

@@ -11,19 +11,22 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
-from facecourse import alt_text, course, settings
+from facecourse import alt_text, course, detection, settings
 from lambda_function.mtcnn import Mtcnn
 from tools import published, write_figures
 
 ROOT = settings.ROOT
 RENDERED = "rendered"  # the run without photos of real people
+_EMBEDDED = re.compile(r"<img\b|data:image/(png|jpe?g|webp)")
 SMALLEST_FACE = 24  # pixels in a picture; smaller ones nobody can recognise
 
 
@@ -64,32 +67,45 @@ def copy_project(names: list[str], target: Path) -> None:
             os.link(source, place)
 
 
-def run(project: Path, profile: str, name: str) -> None:
+def run(project: Path, profile: str, name: str, warm: bool = False) -> None:
     """Run the course in the copy, into outputs/<name>/; do nothing if that was done before."""
     outputs = project / "outputs" / name
     if (outputs / "finished").exists():
         print(f"{name}: done before, in {os.path.relpath(outputs, ROOT)}")
         return
-    if name != RENDERED:  # the times are those of a reader's first run
-        for cache in (project / "data/cache").glob("*.sqlite*"):
-            cache.unlink()
-    photos, aside = project / "data/downloads/celebrities", project / "data/downloads/.celebrities"
-    if name == RENDERED and photos.exists():
-        photos.rename(aside)
-        photos.mkdir()
-    elif aside.exists():
-        shutil.rmtree(photos)
-        aside.rename(photos)
+    fill_caches(project, warm or name == RENDERED)
+    keep_celebrities(project, name != RENDERED)
     environment = {key: value for key, value in os.environ.items() if key not in ("PEOPLE", "BACKBONE")}
     environment |= {"PROFILE": profile, "FACECOURSE_OUTPUTS": str(outputs)}
-    commands = [["facecourse.prepare"], ["facecourse.course"]]
-    if name == "sample":
-        commands.append(["tools.groups"])
-    if optional := optional_notebooks():
-        commands.append(["facecourse.course", *optional])
+    if name == RENDERED:
+        commands = [["tools.rendered", *course.NOTEBOOKS, *optional_notebooks()]]
+    else:
+        commands = [["facecourse.prepare"], ["facecourse.course"]]
+        commands += [["tools.groups"]] if name == "sample" else []
+        commands += [["facecourse.course", *optional]] if (optional := optional_notebooks()) else []
     for command in commands:
         subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
     (outputs / "finished").touch()
+
+
+def fill_caches(project: Path, warm: bool) -> None:
+    """Give a run the caches of this project, or empty ones: then its times are those of a reader's first run."""
+    target = project / "data/cache"
+    if not warm:
+        shutil.rmtree(target, ignore_errors=True)
+    elif not target.exists():
+        shutil.copytree(settings.CACHE, target)
+
+
+def keep_celebrities(project: Path, kept: bool) -> None:
+    """Put the celebrities' photos aside, or back."""
+    photos, aside = project / "data/downloads/celebrities", project / "data/downloads/.celebrities"
+    if kept and aside.exists():
+        photos.rmdir()
+        aside.rename(photos)
+    elif not kept and not aside.exists():
+        photos.rename(aside)
+        photos.mkdir()
 
 
 def optional_notebooks() -> list[str]:
@@ -99,8 +115,6 @@ def optional_notebooks() -> list[str]:
 
 def shows_faces(image, detector: Mtcnn) -> bool:
     """Whether a picture has a face in it that someone could recognise."""
-    import numpy as np
-
     return any(
         min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= SMALLEST_FACE
         for face in detector.detect([np.asarray(image)])[0]
@@ -108,15 +122,21 @@ def shows_faces(image, detector: Mtcnn) -> bool:
 
 
 def untagged_photos(notebook, detector: Mtcnn) -> list[int]:
-    """Return the indices of cells whose pictures show faces though they are not tagged `shows-photos`."""
+    """Return the indices of cells whose pictures show faces though they are not tagged `shows-photos`.
+
+    Photos inside HTML cannot be looked into here, so they count as faces.
+    """
+
+    def suspicious(output) -> bool:
+        image = published.decoded(output)
+        html = published.text_of(output.get("data", {}).get("text/html", ""))
+        return (image is not None and shows_faces(image, detector)) or bool(_EMBEDDED.search(html))
+
     return [
         number
         for number, cell in enumerate(notebook.cells)
         if published.SHOWS_PHOTOS not in cell.metadata.get("tags", [])
-        and any(
-            (image := published.decoded(output)) is not None and shows_faces(image, detector)
-            for output in cell.get("outputs", [])
-        )
+        and any(suspicious(output) for output in cell.get("outputs", []))
     ]
 
 
@@ -128,10 +148,8 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
     SystemExit
         If a cell shows faces and is not tagged; nothing is written then.
     """
-    import utils
-
     ready, complaints = {}, []
-    detector = utils.detector()
+    detector = detection.detector()
     folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
     for name in (*course.NOTEBOOKS, *optional_notebooks()):
         executed, sample = (
@@ -139,7 +157,7 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
             for run_name, profile_ in ((profile, profile), (RENDERED, "sample"))
         )
         for notebook in (executed, sample):
-            alt_text.add_alt_texts(notebook, vars(utils))
+            alt_text.add_alt_texts(notebook)
         ready[name] = published.publish(executed, sample, folders)
         complaints += [f"{name}, cell {number + 1}" for number in untagged_photos(ready[name], detector)]
     if complaints:
@@ -150,15 +168,16 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
     return ready
 
 
-def figures(project: Path, profiles: list[str]) -> dict:
-    """Return what the runs measured: each profile's report, with the seconds of each notebook, and the machine."""
+def figures(project: Path, profiles: list[str], warm: bool) -> dict:
+    """Return what the runs measured: each profile's report, with the seconds of each notebook, and where."""
     found = {}
     for profile in profiles:
         folder = project / "outputs" / profile / profile
         found[profile] = json.loads((folder / "report.json").read_text())
         found[profile]["notebooks"] = json.loads((folder / "seconds.json").read_text())
     groups = json.loads((project / "outputs/sample/sample/groups.json").read_text())
-    return {"machine": f"{settings.THREADS} cores, {_processor()}", **found, "groups": groups}
+    machine = f"{settings.THREADS} cores, {_processor()}"
+    return {"machine": machine, "caches": "filled" if warm else "empty", **found, "groups": groups}
 
 
 def _processor() -> str:
@@ -177,6 +196,11 @@ def main() -> None:
     parser.add_argument(
         "--profile", choices=settings.PROFILES, default="lfw", help="whose outputs to publish"
     )
+    parser.add_argument(
+        "--warm",
+        action="store_true",
+        help="reuse boxes and embeddings of data/cache: quick, but the times are then not those of a first run",
+    )
     parser.add_argument("--into", type=Path, default=ROOT, help="project folder to write into")
     options = parser.parse_args()
     names = project_files()
@@ -190,7 +214,7 @@ def main() -> None:
         unfinished.rename(project)
     profiles = list(dict.fromkeys(("sample", options.profile)))
     for profile, name in [("sample", "sample"), ("sample", RENDERED), (options.profile, options.profile)]:
-        run(project, profile, name)
+        run(project, profile, name, options.warm)
     ready = collect(project, options.profile)
     for name, notebook in ready.items():
         place = options.into / "notebooks" / f"{name}.ipynb"
@@ -199,7 +223,7 @@ def main() -> None:
         print(f"{place.name:28s} {place.stat().st_size / 1e6:.2f} MB")
     (options.into / "docs").mkdir(exist_ok=True)
     path = options.into / "docs/figures.json"
-    path.write_text(json.dumps(figures(project, profiles), indent=1) + "\n")
+    path.write_text(json.dumps(figures(project, profiles, options.warm), indent=1) + "\n")
     if options.into == ROOT:
         write_figures.main()
 

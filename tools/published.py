@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 
+from nbformat.v4 import new_output
 from PIL import Image
 
 PICTURES = ("image/png", "image/jpeg")
@@ -16,6 +17,7 @@ FROM_SAMPLE = (
     "*The picture shows the bundled sample: photos of real people are not published. "
     "Run the cell to see your own.*"
 )
+NOT_SHOWN = "*Photos of real people are not published. Run the cell to see them.*"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -80,7 +82,7 @@ def pictures(output) -> list[str]:
     """Return the kinds of picture that an output holds, pictures inside HTML included."""
     data = output.get("data", {})
     kinds = [kind for kind in data if kind.startswith("image/")]
-    if re.search(r"<(img|svg|canvas)\b|data:image/", _text(data.get("text/html", ""))):
+    if re.search(r"<(img|svg|canvas)\b|data:image/", text_of(data.get("text/html", ""))):
         kinds.append("text/html")
     return kinds
 
@@ -89,7 +91,7 @@ def decoded(output) -> Image.Image | None:
     """Return an output's PNG or JPEG as an RGB image, or None if it has neither."""
     for kind in PICTURES:
         if kind in output.get("data", {}):
-            return Image.open(io.BytesIO(base64.b64decode(_text(output.data[kind])))).convert("RGB")
+            return Image.open(io.BytesIO(base64.b64decode(text_of(output.data[kind])))).convert("RGB")
     return None
 
 
@@ -97,10 +99,10 @@ def _with_pictures_of(outputs: list, sample: list) -> list:
     """Replace the outputs that hold pictures by those of the sample's run, with a word about it."""
     replaced = [output for output in sample if pictures(output)]
     kept = [output for output in outputs if not pictures(output)]
-    if not replaced:
+    if len(kept) == len(outputs):
         return kept
-    note = {"output_type": "display_data", "metadata": {}, "data": {"text/markdown": FROM_SAMPLE}}
-    return [*kept, *replaced, type(replaced[0])(note)]
+    note = FROM_SAMPLE if replaced else NOT_SHOWN
+    return [*kept, *replaced, new_output("display_data", {"text/markdown": note})]
 
 
 def _clean(output, folders: list[str]):
@@ -108,7 +110,7 @@ def _clean(output, folders: list[str]):
     if output.output_type == "stream":
         if output.name == "stderr":  # progress bars
             return None
-        output.text = _without_places(_last_lines(_text(output.text)), folders)
+        output.text = _without_places(_last_lines(text_of(output.text)), folders)
         return output if output.text.strip() else None
     if output.output_type == "error":
         raise ValueError(f"a cell failed: {output.ename}: {output.evalue}")
@@ -125,7 +127,7 @@ def _clean(output, folders: list[str]):
             output.data[small_kind] = small
             output.metadata = {small_kind: {"alt": alt}} if alt else {}
         elif kind.startswith("text/"):
-            output.data[kind] = _without_places(_text(output.data[kind]), folders)
+            output.data[kind] = _without_places(text_of(output.data[kind]), folders)
     return output
 
 
@@ -170,5 +172,6 @@ def _without_places(text: str, folders: list[str]) -> str:
     return re.sub(r"0x[0-9a-f]{8,}", "0x...", text)  # where an object lies in memory differs in each run
 
 
-def _text(value) -> str:
+def text_of(value) -> str:
+    """Return a text that a notebook may hold as a list of lines."""
     return "".join(value) if isinstance(value, list) else value

@@ -35,7 +35,7 @@ def results_table(figures: dict) -> str:
     for stage in ("detect", "embed", "train", "total"):
         cells = [_cell(figures[profile]["seconds"][stage], " s") for profile in profiles]
         lines.append(_row([f"Seconds, {stage}", *cells]))
-    return "\n".join(lines) + f"\n\nMeasured on {figures['machine']}, with empty caches."
+    return "\n".join(lines) + f"\n\nMeasured on {figures['machine']}, with {figures['caches']} caches."
 
 
 def notebooks_table(figures: dict, before: str) -> str:

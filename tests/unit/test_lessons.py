@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from facecourse.alt_text import describe_cell
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -91,9 +92,6 @@ def test_pictures_in_the_text_have_alternative_texts(path):
 
 @each
 def test_drawing_cells_have_alternative_texts(path):
-    import utils
-    from facecourse.alt_text import describe_cell
-
     for cell in cells(path, "code"):
         for output in cell["outputs"]:
             for kind in output.get("data", {}):
@@ -101,7 +99,7 @@ def test_drawing_cells_have_alternative_texts(path):
                     alt = output["metadata"].get(kind, {}).get("alt", "")
                     assert len(alt) >= 15, f"no alternative text: {cell['text'][:80]}"
         if re.search(r"utils\.(plot|show|draw)_|utils\.figure\(|plt\.", cell["text"]):
-            told = describe_cell(cell["text"], vars(utils))
+            told = describe_cell(cell["text"])
             assert told != "Figure", f"say in a line `# alt: ...` what this shows: {cell['text'][:80]}"
 
 

@@ -138,6 +138,8 @@ def test_faces_in_a_cell_without_the_tag_are_noticed():
     assert untagged_photos(notebook([picture(photo())]), tool) == [1]
     assert untagged_photos(notebook([picture(photo())], tags=["shows-photos"]), tool) == []
     assert untagged_photos(notebook([picture(Image.new("RGB", (300, 200), "white"))]), tool) == []
+    inside = new_output("display_data", {"text/html": ["<table>", '<img src="data:image/png;base64,AA">']})
+    assert untagged_photos(notebook([inside]), tool) == [1]
 
 
 def test_pictures_are_made_small_and_still_look_the_same():
