@@ -2,12 +2,13 @@
 
 import sys
 
-from facecourse import detection, recognition, sources
+from facecourse import centerface, detection, recognition, sources
 
 STEPS = {
     "weights of msceleb1m": sources.msceleb1m_weights,
     "photos of five celebrities": sources.celebrity_photos,
     "MTCNN as ONNX": detection.mtcnn_folder,
+    "CenterFace as ONNX, to compare with": centerface.centerface_network,
     "msceleb1m as ONNX (half a minute)": lambda: recognition.embedder("msceleb1m"),
 }
 
