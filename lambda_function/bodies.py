@@ -83,15 +83,15 @@ def _from_form(body: bytes, boundary: bytes | None) -> bytes:
     if not boundary:
         raise HttpError(400, "bad_form", "the form's Content-Type names no boundary")
     found, finished = [], []
-    parser = FormParser(
-        "multipart/form-data",
-        on_field=lambda field: found.append(field.value) if field.field_name in FIELDS else None,
-        on_file=lambda file: found.append(file.file_object.getvalue()),
-        on_end=lambda: finished.append(True),
-        boundary=boundary,
-        config={"MAX_MEMORY_FILE_SIZE": math.inf, "MAX_BODY_SIZE": math.inf},
-    )
     try:
+        parser = FormParser(
+            "multipart/form-data",
+            on_field=lambda field: found.append(field.value) if field.field_name in FIELDS else None,
+            on_file=lambda file: found.append(file.file_object.getvalue()),
+            on_end=lambda: finished.append(True),
+            boundary=boundary,
+            config={"MAX_MEMORY_FILE_SIZE": math.inf, "MAX_BODY_SIZE": math.inf},
+        )
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError, AssertionError):

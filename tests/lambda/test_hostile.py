@@ -2,11 +2,15 @@
 
 import base64
 import time
+import zlib
 
+import numpy as np
 import pytest
 from make_events import BOMBS, png, png_chunk, scan_bomb
 from PIL import Image, ImageFile
 
+from facecourse.settings import PEOPLE_DIR as PEOPLE
+from lambda_function import mtcnn
 from lambda_function.app import Application
 from lambda_function.settings import Settings
 
@@ -47,8 +51,6 @@ def test_scans_in_a_thumbnail_do_not_count(function, new_event):
 
 
 def test_metadata_that_unpacks_to_megabytes_is_refused(function, new_event):
-    import zlib
-
     for name in (b"zTXt", b"iCCP"):
         packed = zlib.compress(bytes(50_000_000), 9)
         bomb = png(16, 16, png_chunk(name, b"k\0\0" + packed))
@@ -86,3 +88,16 @@ def test_pixels_are_limited_by_configuration(bundle, new_event, photo):
     small = Application(Settings(model_bundle=str(bundle), face_max_pixels=250 * 250 - 1))
     answer = small.handle(new_event("POST", "/recognize", photo, content_type="image/jpeg"))
     assert answer["statusCode"] == 413 and "too_many_pixels" in answer["body"]
+
+
+def test_a_picture_tiled_with_faces_is_bounded_work(function):
+    """Without bounds, 4,000 faces of 24 pixels take the detector a minute."""
+    detector = function.store.get().detector
+    ada = Image.open(PEOPLE / "Ada_Ferro" / "Ada_Ferro_0001.jpg").crop((60, 50, 190, 210)).resize((24, 24))
+    crowd = np.tile(np.asarray(ada), (50, 50, 1))
+    pixels = mtcnn.Pixels(crowd)
+    maps = detector.heat_maps(pixels)
+    assert sum(len(mtcnn.windows_of(level, 0.6)) for level in maps) > 2 * mtcnn.MOST_WINDOWS
+    candidates = detector.propose(maps)
+    assert len(candidates) == mtcnn.MOST_CANDIDATES
+    assert len(detector.refine(pixels, candidates)) <= mtcnn.MOST_FACES

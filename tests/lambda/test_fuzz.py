@@ -1,0 +1,237 @@
+"""Thousands of requests that nobody should send: no status of 500 and above, no death, no growing memory.
+
+FUZZ_REQUESTS says how many (3,000; the course was published after 10,000): make fuzz
+"""
+
+import base64
+import functools
+import gc
+import io
+import json
+import os
+from collections import Counter
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from make_events import BOMBS, BOUNDARY, form
+from PIL import Image
+
+from facecourse.settings import PEOPLE_DIR
+
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", 3000))
+WARM_UP = 200
+STATUSES = {200, 204, 400, 404, 405, 413, 415, 422}
+SEEN: Counter = Counter()
+
+
+def share(part: float):
+    """Take a part of all requests; the same ones every time, but for a long run."""
+    return settings(
+        max_examples=max(20, int(REQUESTS * part)),
+        deadline=None,
+        database=None,
+        derandomize="FUZZ_REQUESTS" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+# What is sent
+
+KINDS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO"]
+PATHS = ["/recognize", "/align", "/health", "/", "/nowhere", "//recognize//", "/recognize/../align", ""]
+METHODS = ["POST", "GET", "HEAD", "OPTIONS", "PUT", "post", "BREW", ""]
+CONTENT_TYPES = [
+    "image/jpeg",
+    "image/png",
+    "application/octet-stream",
+    "application/json",
+    f"multipart/form-data; boundary={BOUNDARY}",
+    "multipart/form-data",
+    'multipart/form-data; boundary="',
+    "text/plain",
+    "",
+    ";;;",
+    "application/json; charset=utf-16",
+    "IMAGE/JPEG",
+    "multipart/form-data; boundary=" + "x" * 500,
+    "multipart/mixed; boundary=" + BOUNDARY,
+    "image/\x00",
+]
+
+
+@functools.cache
+def photos() -> tuple[bytes, ...]:
+    """Small photos of a face in every format, plain, progressive, with palette, alpha and 16 bits."""
+    face = Image.open(PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg").resize((72, 72))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = Image.fromarray(np.asarray(face.convert("L")).astype(np.uint16) * 257)
+    made = [(face, kind, {}) for kind in KINDS]
+    made += [(face, "JPEG", {"progressive": True, "exif": exif}), (face.convert("CMYK"), "JPEG", {})]
+    made += [(face.convert("RGBA"), "PNG", {}), (face.convert("P"), "PNG", {}), (deep, "PNG", {})]
+    made += [(face.convert("RGBA"), "WEBP", {"lossless": True}), (face.convert("1"), "PNG", {})]
+    frames = {"save_all": True, "append_images": [face.rotate(90)]}
+    made += [(face, kind, frames) for kind in ("GIF", "PNG", "WEBP")]
+    files = []
+    for image, kind, options in made:
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        files.append(file.getvalue())
+    return (*files, *BOMBS.values())
+
+
+@st.composite
+def damaged_photos(draw) -> bytes:
+    """A photo with bytes changed, cut out, put in or repeated, mostly near its head, where the sizes stand."""
+    data = bytearray(draw(st.sampled_from(photos())))
+    for _ in range(draw(st.integers(0, 6))):
+        reach = draw(st.sampled_from([16, 64, 512, len(data)]))
+        place = draw(st.integers(0, max(0, min(reach, len(data)) - 1)))
+        how = draw(st.sampled_from(["set", "cut", "insert", "repeat", "end"]))
+        if how == "set":
+            new = draw(
+                st.binary(min_size=1, max_size=4)
+                | st.sampled_from([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f"])
+            )
+            data[place : place + len(new)] = new
+        elif how == "cut":
+            del data[place : place + draw(st.integers(1, 64))]
+        elif how == "insert":
+            data[place:place] = draw(st.binary(min_size=1, max_size=64))
+        elif how == "repeat":
+            data[place:place] = data[place : place + draw(st.integers(1, 64))] * draw(st.integers(1, 20))
+        else:
+            del data[place:]
+    return bytes(data)
+
+
+def texts():
+    return st.text(max_size=40)
+
+
+def junk():
+    """Whatever JSON can hold."""
+    leaves = st.none() | st.booleans() | st.integers() | st.floats() | texts()
+    return st.recursive(
+        leaves, lambda x: st.lists(x, max_size=3) | st.dictionaries(texts(), x, max_size=3), max_leaves=6
+    )
+
+
+def headers():
+    names = ["content-type", "Content-Type", "accept", "origin", "x-forwarded-for", "content-length"]
+    values = (
+        st.sampled_from(CONTENT_TYPES) | texts() | st.sampled_from(["image/jpeg;q=0.9", "*/*;q=x", "," * 300])
+    )
+    return st.dictionaries(st.sampled_from(names) | texts(), values, max_size=5)
+
+
+@st.composite
+def bodies(draw) -> bytes:
+    """Photos, forms and JSON around them, and neither."""
+    data = draw(st.sampled_from([b"", *photos()]) | damaged_photos() | st.binary(max_size=300))
+    wrapping = draw(st.sampled_from(["raw", "form", "open form", "json", "data url", "torn"]))
+    if wrapping.endswith("form"):
+        data = form(data, draw(st.sampled_from(["photo", 'a"b', "ü", ""])), end=wrapping == "form")
+    elif wrapping in ("json", "data url"):
+        text = ("data:image/png;base64," if wrapping == "data url" else "") + base64.b64encode(data).decode()
+        data = json.dumps(
+            draw(st.sampled_from([{"image": text}, {"image": [text]}, {"photo": text}, text]))
+        ).encode()
+    elif wrapping == "torn":
+        data = form(data)[draw(st.integers(0, 200)) :]
+    return data
+
+
+@st.composite
+def requests(draw) -> dict:
+    """Well-formed events of all three shapes with anything in them."""
+    data = draw(bodies())
+    method, path = draw(st.sampled_from(METHODS)), draw(st.sampled_from(PATHS) | texts())
+    in_base64 = draw(st.booleans())
+    body = base64.b64encode(data).decode() if in_base64 else data.decode("latin-1")
+    body = draw(st.sampled_from([body, body, body, body[:-3], "\ud800" + body[:50], None]))
+    shape, named = draw(st.sampled_from(["url", "stage", "rest"])), draw(headers())
+    if shape == "rest":
+        event = {
+            "httpMethod": method,
+            "path": path,
+            "requestContext": {"identity": {"sourceIp": "x"}, "stage": "p"},
+        }
+    else:
+        http = {"method": method, "path": path, "sourceIp": "203.0.113.7"}
+        stage = "$default" if shape == "url" else draw(texts())
+        event = {"version": "2.0", "rawPath": path, "requestContext": {"http": http, "stage": stage}}
+    return event | {"headers": named, "body": body, "isBase64Encoded": in_base64}
+
+
+@st.composite
+def broken_events(draw) -> object:
+    """Events whose parts are missing or of another kind."""
+    event = draw(requests())
+    names = [*event, "multiValueHeaders", "httpMethod", "rawPath", "version"]
+    for name in draw(st.lists(st.sampled_from(names), max_size=3)):
+        event[name] = draw(junk())
+    return draw(st.sampled_from([event, event, event, None])) if draw(st.booleans()) else draw(junk())
+
+
+# What must come back
+
+
+def check(function, event: object) -> None:
+    answer = function.handle(event, None)
+    SEEN[answer["statusCode"]] += 1
+    assert answer["statusCode"] in STATUSES, answer["body"]
+    json.dumps(answer)  # Lambda does the same
+    assert all(isinstance(v, str) and "\n" not in v for v in answer["headers"].values())
+    if answer["statusCode"] >= 400 and answer["body"]:
+        error = json.loads(answer["body"])["error"]
+        assert error["code"] and error["message"] and "Traceback" not in answer["body"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory(quiet):
+    """Compare the memory after a warm-up with that after everything, and print what was seen."""
+    process, marks = psutil.Process(), []
+    yield lambda: marks.append(process.memory_info().rss)
+    gc.collect()
+    grown = (process.memory_info().rss - marks[0]) / 2**20 if marks else 0.0
+    print(f"\n{SEEN.total():,} requests: {dict(sorted(SEEN.items()))}; memory grew by {grown:.0f} MB")
+    # Some pictures are larger than any before; growth with each request would be a hundred times this.
+    assert grown < 150
+
+
+def test_warm_up(function, memory):
+    rng = np.random.default_rng(0)
+    for number in range(WARM_UP):
+        data = photos()[number % len(photos())]
+        side = int(rng.integers(1, 1200))
+        if number % 20 == 0:
+            file = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (side, 1200 - side + 1, 3), np.uint8)).save(file, "JPEG")
+            data = file.getvalue()
+        event = {"httpMethod": "POST", "path": "/recognize", "body": base64.b64encode(data).decode()}
+        check(function, event | {"isBase64Encoded": True})
+    gc.collect()
+    memory()
+
+
+@share(0.4)
+@given(data=damaged_photos(), path=st.sampled_from(["/recognize", "/recognize", "/align"]))
+def test_damaged_photos(function, data, path):
+    event = {"httpMethod": "POST", "path": path, "headers": {"Content-Type": "image/jpeg"}}
+    check(function, event | {"body": base64.b64encode(data).decode(), "isBase64Encoded": True})
+
+
+@share(0.4)
+@given(event=requests())
+def test_requests_with_anything_in_them(function, event):
+    check(function, event)
+
+
+@share(0.2)
+@given(event=broken_events())
+def test_events_that_are_none(function, event):
+    check(function, event)

@@ -1,0 +1,159 @@
+"""The model on disk and in S3: fetched once, verified, kept; missing or damaged, and well again later."""
+
+import hashlib
+import json
+import shutil
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from lambda_function import store
+from lambda_function.app import Application
+from lambda_function.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def archive(bundle, tmp_path_factory):
+    """The bundle as the zip that goes to S3, and its SHA-256."""
+    path = tmp_path_factory.mktemp("s3") / "model.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for file in bundle.iterdir():
+            packed.write(file, file.name)
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Bucket(BaseHTTPRequestHandler):
+    """As much of S3 as GetObject needs."""
+
+    objects: dict[str, bytes] = {}
+    asked: list[str] = []
+
+    def do_GET(self):
+        key = self.path.split("?")[0]
+        self.asked.append(key)
+        data = self.objects.get(key)
+        self.send_response(200 if data is not None else 404)
+        if data is None:
+            data = b"<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>"
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def bucket(tmp_path, monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(store.tempfile, "tempdir", str(tmp_path / "tmp"))
+    Bucket.objects, Bucket.asked = {}, []
+    yield Bucket
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def settings_for(digest: str, **more) -> Settings:
+    return Settings(model_bucket="models", model_key="v1/model.zip", model_sha256=digest, **more)
+
+
+def health_of(function, new_event) -> tuple[int, dict]:
+    answer = function.handle(new_event("GET", "/health"))
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_the_model_is_fetched_once_verified_and_kept(bucket, archive, new_event, photo, tmp_path):
+    path, digest = archive
+    bucket.objects["/models/v1/model.zip"] = path.read_bytes()
+    function = Application(settings_for(digest.upper()))
+    event = new_event("POST", "/recognize", photo, content_type="image/jpeg")
+    names = [json.loads(function.handle(event)["body"])["faces"][0]["name"] for _ in range(3)]
+    assert names == ["Ada_Ferro"] * 3 and len(bucket.asked) == 1
+    # A new process on the same machine finds it in /tmp; only the unpacked model stays there.
+    assert health_of(Application(settings_for(digest)), new_event)[0] == 200 and len(bucket.asked) == 1
+    assert [entry.name for entry in (tmp_path / "tmp").iterdir()] == [f"model-{digest[:32]}"]
+
+
+def test_a_damaged_copy_in_tmp_is_fetched_again(bucket, archive, new_event, tmp_path):
+    path, digest = archive
+    bucket.objects["/models/v1/model.zip"] = path.read_bytes()
+    assert health_of(Application(settings_for(digest)), new_event)[0] == 200
+    with open(tmp_path / "tmp" / f"model-{digest[:32]}" / "onet.onnx", "r+b") as file:
+        file.write(b"\0\0\0\0")
+    assert health_of(Application(settings_for(digest)), new_event)[0] == 200 and len(bucket.asked) == 2
+
+
+def test_a_missing_model_is_a_503_that_heals(bucket, archive, new_event, log_lines, photo, tmp_path):
+    path, digest = archive
+    function = Application(settings_for(digest, face_retry_seconds=0))
+    answer = function.handle(new_event("POST", "/recognize", photo, content_type="image/jpeg"))
+    assert answer["statusCode"] == 503 and answer["headers"]["Retry-After"] == "1"
+    error = json.loads(answer["body"])["error"]
+    assert error["code"] == "model_unavailable" and "models" not in error["message"]
+    failed = next(line for line in log_lines() if line["event"] == "model_failed")
+    assert failed["level"] == "ERROR" and "NoSuchKey" in failed["reason"]
+    assert list((tmp_path / "tmp").iterdir()) == []
+    bucket.objects["/models/v1/model.zip"] = path.read_bytes()
+    assert health_of(function, new_event)[0] == 200
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1000], lambda data: data + b"x", lambda data: b""])
+def test_another_file_than_the_configured_one_is_refused(
+    bucket, archive, new_event, log_lines, damage, tmp_path
+):
+    path, digest = archive
+    bucket.objects["/models/v1/model.zip"] = damage(path.read_bytes())
+    status, _ = health_of(Application(settings_for(digest)), new_event)
+    assert status == 503 and list((tmp_path / "tmp").iterdir()) == []
+    assert any("MODEL_SHA256" in line.get("reason", "") for line in log_lines())
+
+
+def test_a_failure_is_not_tried_again_at_once(bucket, archive, new_event):
+    function = Application(settings_for(archive[1], face_retry_seconds=60))
+    assert [health_of(function, new_event)[0] for _ in range(5)] == [503] * 5
+    assert len(bucket.asked) == 1
+
+
+def test_the_page_needs_no_model(new_event):
+    function = Application(Settings(model_bundle="nowhere"))
+    assert function.handle(new_event("GET", "/"))["statusCode"] == 200
+    assert health_of(function, new_event)[0] == 503
+
+
+def test_no_model_configured(new_event, log_lines):
+    assert health_of(Application(Settings()), new_event)[0] == 503
+    assert "set MODEL_BUNDLE" in next(line["reason"] for line in log_lines() if "reason" in line)
+
+
+@pytest.mark.parametrize("name", ["model.json", "backbone.onnx", "gallery.npz"])
+def test_a_damaged_bundle_on_disk(bundle, tmp_path, new_event, name):
+    copy = tmp_path / "model"
+    shutil.copytree(bundle, copy)
+    (copy / name).write_bytes(b"not what it was")
+    assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
+
+
+def test_a_fault_inside_lambda_at_start_up_does_not_crash(monkeypatch, new_event):
+    import importlib
+
+    from lambda_function import app
+
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "faces")
+    monkeypatch.setenv("MODEL_BUNDLE", "nowhere")
+    try:
+        started = importlib.reload(app)
+        assert started.handler(new_event("GET", "/"))["statusCode"] == 200
+        assert started.handler(new_event("GET", "/health"))["statusCode"] == 503
+    finally:
+        monkeypatch.undo()
+        importlib.reload(app)
