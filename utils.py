@@ -74,6 +74,7 @@ from facecourse.finetuning import (
     pixels_for,
     task_top1,
 )
+from facecourse.learning_rate import learning_rate_range
 from facecourse.plotting import LiveHistory, figure, plot_history, plot_learning_rate_range, plot_recipes
 from facecourse.plotting_evaluation import plot_scores
 from facecourse.quantisation import agreement, halve_weights, lfw_loss, quantise
@@ -93,7 +94,6 @@ from facecourse.training import (
     choose_device,
     fit,
     hold_out,
-    learning_rate_range,
     photo_sets,
     save_head,
     seed_everything,

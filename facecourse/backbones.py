@@ -222,6 +222,14 @@ def build(state: dict[str, torch.Tensor]) -> nn.Module:
 
 
 def save_backbone(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
-    """Write a fine-tuned network, with its preprocessing, so that `load_backbone(path)` reads it."""
+    """Write a fine-tuned network, with its preprocessing, so that `load_backbone(path)` reads it.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    preprocessing : Preprocessing
+    path : Path
+        File to write.
+    """
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     torch.save({"state_dict": state, "preprocessing": asdict(preprocessing)}, path)

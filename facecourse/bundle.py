@@ -132,6 +132,11 @@ def write_zip(target: Path | io.BytesIO, files: Iterable[tuple[str, Path]], meth
 def bundle_parity(folder: Path) -> pd.DataFrame:
     """Run every fp32 network of a bundle beside the torch network it came from, on the same random pixels.
 
+    Parameters
+    ----------
+    folder : Path
+        The bundle, unpacked.
+
     Returns
     -------
     DataFrame

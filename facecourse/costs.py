@@ -60,7 +60,14 @@ def cost_table(
 
 
 def show_plan(bucket: str, costs: pd.DataFrame) -> pd.DataFrame:
-    """Print the costs and the yes that AWS needs, and return what would be created."""
+    """Print the costs and the yes that AWS needs, and return what would be created.
+
+    Parameters
+    ----------
+    bucket : str
+        Its name.
+    costs : DataFrame
+    """
     month, thousand = costs.loc["together"]
     print(
         f"${month:.3f} a month at the volume above, of it ${costs['$ per month'].iloc[0]:.3f} for keeping the files"

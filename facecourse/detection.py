@@ -87,7 +87,13 @@ def detect_photos(paths: list, sha256s: list[str], progress: bool = True) -> dic
 
 
 def find_faces(images: Iterable[np.ndarray]) -> list[list[Face]]:
-    """Find the faces of photos; large ones are searched at the size that the deployed function uses."""
+    """Find the faces of photos; large ones are searched at the size that the deployed function uses.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of shape (height, width, 3), uint8
+        RGB, of any sizes.
+    """
     small = [shrink(image, MAX_SIDE) for image in images]
     found = detector().detect([image for image, _ in small])
     return [

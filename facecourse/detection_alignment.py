@@ -17,13 +17,23 @@ from lambda_function.photos import open_photo
 
 
 def roll_of(face: Face) -> float:
-    """Return by how many degrees the line between the eyes is turned, clockwise positive."""
+    """Return by how many degrees the line between the eyes is turned, clockwise positive.
+
+    Parameters
+    ----------
+    face : Face
+    """
     right, down = face.landmarks[1] - face.landmarks[0]
     return float(np.degrees(np.arctan2(down, right)))
 
 
 def celebrity_faces(progress: bool = True) -> pd.DataFrame:
     """Return the chosen face of the 118 real photos that come with the sample's backbone.
+
+    Parameters
+    ----------
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------

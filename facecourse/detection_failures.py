@@ -102,6 +102,11 @@ def _against_witness(photos: pd.DataFrame, faces: list[list[Face]], progress: bo
 def pose(face: Face) -> tuple[float, float]:
     """Estimate how a head is turned from its landmarks.
 
+    Parameters
+    ----------
+    face : Face
+        With its landmarks in pixels.
+
     Returns
     -------
     (float, float)

@@ -28,7 +28,13 @@ def pnet_operations(height: int, width: int) -> int:
 
 
 def operations(steps: Trace) -> dict[str, int]:
-    """Return the multiply-adds that one photo asks of each network, counted from the layers' shapes."""
+    """Return the multiply-adds that one photo asks of each network, counted from the layers' shapes.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    """
     return {
         "P-Net": sum(pnet_operations(*level.size) for level in steps.maps),
         "R-Net": len(steps.proposals) * _RNET,

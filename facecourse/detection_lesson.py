@@ -94,7 +94,13 @@ class _Clock:
 
 
 def stage_table(steps: Trace) -> pd.DataFrame:
-    """Return candidates and milliseconds per stage of one photo."""
+    """Return candidates and milliseconds per stage of one photo.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    """
     looked_at = sum(level.probability.size for level in steps.maps)
     rows = [
         ("P-Net: all windows", looked_at, steps.milliseconds["P-Net"]),
@@ -156,7 +162,15 @@ def hits(boxes: np.ndarray, truth: np.ndarray, least: float = 0.4) -> tuple[int,
 
 
 def ablation(traces: list[Trace], truths: list[np.ndarray]) -> pd.DataFrame:
-    """Return what P-Net alone, P + R and all three find over photos whose true boxes are known."""
+    """Return what P-Net alone, P + R and all three find over photos whose true boxes are known.
+
+    Parameters
+    ----------
+    traces : list of Trace
+        From `trace`, one per photo.
+    truths : list of ndarray of shape (faces, 4)
+        Each photo's true boxes, x0 y0 x1 y1 in pixels.
+    """
     rows = []
     for name, of in (
         ("P", lambda steps: steps.proposals),

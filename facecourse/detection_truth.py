@@ -52,6 +52,13 @@ def _known(path: Path, name: str, group: bool, face: dict) -> dict:
 def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
     """Detect in the photos of `truth` and put beside each true face the detected one.
 
+    Parameters
+    ----------
+    truth : DataFrame
+        From `true_faces`.
+    progress : bool
+        Show a progress bar.
+
     Returns
     -------
     DataFrame
@@ -131,7 +138,16 @@ def _count_right(found: list, own: list, shapes: list) -> pd.DataFrame:
 
 
 def rules_on_lfw(manifest: pd.DataFrame, pairs, backbone: str) -> pd.DataFrame:
-    """Return LFW's ten-fold accuracy for each way to choose the face; pairs without a face count as wrong."""
+    """Return LFW's ten-fold accuracy for each way to choose the face; pairs without a face count as wrong.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With all of LFW.
+    pairs : Pairs
+        From `official_pairs`.
+    backbone : str
+    """
     lfw = manifest.reset_index(drop=True)
     used = np.unique(np.concatenate([pairs.left, pairs.right]))
     part = lfw.iloc[used]

@@ -80,6 +80,14 @@ def trainer_for(kind: type[Trainer], task: Path) -> Trainer:
 def train_with(processes: int, task: Path, timeout: float = 600) -> dict:
     """Train a stored task under torchrun on this machine.
 
+    Parameters
+    ----------
+    processes : int
+    task : Path
+        The stored task.
+    timeout : float
+        Seconds until it is given up.
+
     Returns
     -------
     dict

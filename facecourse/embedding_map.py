@@ -38,7 +38,15 @@ def map_of_embeddings(
 
 
 def neighbours_agree(points: np.ndarray, persons: np.ndarray) -> float:
-    """Return the share of places whose nearest neighbour is the same person's, of people with two or more."""
+    """Return the share of places whose nearest neighbour is the same person's, of people with two or more.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Places on the map.
+    persons : ndarray of shape (n,)
+        Who is at each place.
+    """
     several = np.isin(
         persons, [name for name, n in zip(*np.unique(persons, return_counts=True), strict=True) if n > 1]
     )

@@ -30,6 +30,11 @@ class EndpointError(RuntimeError):
 def endpoint_url(profile: str) -> str:
     """Return the address of the function that notebook 05 has deployed; "" if none is up.
 
+    Parameters
+    ----------
+    profile : str
+        "sample" or "lfw".
+
     Raises
     ------
     EndpointError

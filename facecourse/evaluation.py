@@ -14,7 +14,14 @@ from lambda_function.gallery import Gallery
 
 
 def predict(vectors: np.ndarray, photos: PhotoSet) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best person (n,) int64 and the cosine similarity to them (n,) float32 of each photo."""
+    """Return the best person (n,) int64 and the cosine similarity to them (n,) float32 of each photo.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (people, d), float32
+        One unit vector per enrolled person.
+    photos : PhotoSet
+    """
     best, scores = [], []
     for start in range(0, len(photos), 2048):  # all of LFW against all of its people would be 300 MB
         part = photos.embeddings[start : start + 2048] @ vectors.T
@@ -26,7 +33,17 @@ def predict(vectors: np.ndarray, photos: PhotoSet) -> tuple[np.ndarray, np.ndarr
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a share, 0 to 1 (Wilson, 1927); (nan, nan) without photos."""
+    """Return the 95 % confidence interval of a share, 0 to 1 (Wilson, 1927); (nan, nan) without photos.
+
+    Parameters
+    ----------
+    right : int
+        How many had it.
+    count : int
+        Of how many.
+    z : float
+        Quantile of the normal distribution: 1.96 for 95 %.
+    """
     if not count:
         return float("nan"), float("nan")
     share, extra = right / count, z * z / count
@@ -91,7 +108,13 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
 
 
 def in_words(result: Identification) -> dict[str, str | int]:
-    """Return an Identification as one row of a table: shares with their 95 % confidence interval."""
+    """Return an Identification as one row of a table: shares with their 95 % confidence interval.
+
+    Parameters
+    ----------
+    result : Identification
+        From `identify`.
+    """
     return {
         "photos": result.photos,
         "wrong": len(result.wrong),
@@ -101,7 +124,14 @@ def in_words(result: Identification) -> dict[str, str | int]:
 
 
 def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
-    """Return the photos of the reader's people: of everyone who has a photo in PEOPLE."""
+    """Return the photos of the reader's people: of everyone who has a photo in PEOPLE.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    photos : PhotoSet
+    """
     own = set(manifest.loc[manifest["source"] == "people", "person"])
     return photos.take(manifest["person"].iloc[photos.rows].isin(own).to_numpy())
 
@@ -195,13 +225,25 @@ class OpenSet:
 
 
 def open_set(vectors: np.ndarray, known: PhotoSet, strangers: PhotoSet) -> OpenSet:
-    """Score photos of known people and of strangers against the gallery."""
+    """Score photos of known people and of strangers against the gallery.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (people, d), float32
+        One unit vector per enrolled person.
+    known, strangers : PhotoSet
+    """
     best, scores = predict(vectors, known)
     return OpenSet(scores, best == known.labels, predict(vectors, strangers)[1])
 
 
 def calibrate(scores: OpenSet) -> tuple[float, float]:
     """Fit the curve from cosine similarity to confidence (Platt, 1999).
+
+    Parameters
+    ----------
+    scores : OpenSet
+        From `open_set`, of photos that nothing was chosen on.
 
     Returns
     -------
@@ -220,7 +262,19 @@ def calibrate(scores: OpenSet) -> tuple[float, float]:
 
 
 def save_decision(profile: str, threshold: float, calibration: tuple[float, float], protocol: str) -> None:
-    """Write outputs/<profile>/decision.json: from which similarity on a name is given, and how sure it is."""
+    """Write outputs/<profile>/decision.json: from which similarity on a name is given, and how sure it is.
+
+    Parameters
+    ----------
+    profile : str
+        "sample" or "lfw".
+    threshold : float
+        Cosine similarity.
+    calibration : (float, float)
+        From `calibrate`.
+    protocol : str
+        In words, how both were chosen.
+    """
     path = outputs_for(profile) / "decision.json"
     content = {"threshold": threshold, "calibration": list(calibration), "protocol": protocol}
     write_atomically(path, (json.dumps(content, indent=2, default=float) + "\n").encode())
@@ -248,6 +302,14 @@ def accuracy_by_photos(
     For each count k, only people with at least k training photos are enrolled with k of them, the same people
     for every smaller count in `people`; everyone else stays enrolled with all photos, so the task does not
     get easier. Mean of `draws` random choices.
+
+    Parameters
+    ----------
+    train, test : PhotoSet
+    counts : tuple of int
+        Numbers of training photos to try.
+    draws : int
+        How many random choices of them.
 
     Returns
     -------

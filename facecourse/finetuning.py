@@ -261,7 +261,18 @@ class SmallTask:
 def load_small_task(
     manifest: pd.DataFrame, preprocessing: Preprocessing, people: int, photos: int
 ) -> SmallTask:
-    """Cut out the faces of a small task and number its people."""
+    """Cut out the faces of a small task and number its people.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+    preprocessing : Preprocessing
+        What the network was trained on.
+    people : int
+        How many people, at most.
+    photos : int
+        How many photos of each, at most.
+    """
     table = small_task(manifest, people, photos)
     names = sorted(set(table.loc[table["course_split"] == "train", "person"]))
     number = {name: i for i, name in enumerate(names)}
@@ -275,7 +286,16 @@ def load_small_task(
 
 
 def augmented_views(crops: np.ndarray, labels: np.ndarray, views: int = 4, seed: int = 0):
-    """Return each crop and `views` - 1 augmented ones: (n views, 160, 160, 3) uint8, with their labels."""
+    """Return each crop and `views` - 1 augmented ones: (n views, 160, 160, 3) uint8, with their labels.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, 160, 160, 3), uint8
+    labels : ndarray of shape (n,), int64
+    views : int
+        How many of each crop, itself included.
+    seed : int
+    """
     chance = np.random.default_rng(seed)
     extra = [np.stack([augment(crop, chance) for crop in crops]) for _ in range(views - 1)]
     return np.concatenate([crops, *extra]), np.tile(labels, views)
@@ -284,7 +304,17 @@ def augmented_views(crops: np.ndarray, labels: np.ndarray, views: int = 4, seed:
 def frozen_head(
     network: nn.Module, features: torch.Tensor, labels: np.ndarray, names: list[str]
 ) -> CosineHead:
-    """Return a CosFace head at the centroids of the untrained network's embeddings."""
+    """Return a CosFace head at the centroids of the untrained network's embeddings.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    features : Tensor
+        What comes before the last block, see `features_before_last_block`.
+    labels : ndarray of shape (n,), int64
+    names : list of str
+        Name of each label.
+    """
     tail = Tail(network)
     with torch.inference_mode():
         embeddings = torch.cat([tail(features[i : i + 256].float()) for i in range(0, len(features), 256)])
@@ -292,11 +322,25 @@ def frozen_head(
 
 
 def pixels_for(crops: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Normalise crops as the backbone wants them: (n, 3, 160, 160) float32."""
+    """Normalise crops as the backbone wants them: (n, 3, 160, 160) float32.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, 160, 160, 3), uint8
+    preprocessing : Preprocessing
+    """
     return normalise(crops, preprocessing.normalise)
 
 
 def task_top1(block: BlockTrainer, features: torch.Tensor, labels: np.ndarray) -> float:
-    """Return the share of photos that block and head name rightly, 0 to 1."""
+    """Return the share of photos that block and head name rightly, 0 to 1.
+
+    Parameters
+    ----------
+    block : BlockTrainer
+    features : Tensor
+        From `features_before_last_block`.
+    labels : ndarray of shape (n,), int64
+    """
     embeddings = torch.from_numpy(block.embed(features)).to(block.device)
     return measure(block.head, (embeddings, torch.as_tensor(labels).to(block.device)))[1]

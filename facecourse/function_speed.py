@@ -62,7 +62,15 @@ class FunctionSpeed:
 
 
 def example_photo(face: Path, width: int = 640, height: int = 480) -> bytes:
-    """Return a JPEG of `width` x `height` pixels with one photo in its middle, as high as the picture."""
+    """Return a JPEG of `width` x `height` pixels with one photo in its middle, as high as the picture.
+
+    Parameters
+    ----------
+    face : Path
+        The photo to put in the middle.
+    width, height : int
+        Of the picture, in pixels.
+    """
     with Image.open(face) as opened:
         inner = opened.convert("RGB")
         inner = inner.resize((round(inner.width * height / inner.height), height))

@@ -23,6 +23,17 @@ class LargeGallery(Gallery):
 
     `enrol` adds to the index and `remove` hides a row, so neither builds anything anew.
 
+    Parameters
+    ----------
+    labels : list of str
+        One name per row of `vectors`.
+    vectors : ndarray of shape (people, d), float32
+        Unit vectors.
+    threshold : float
+        Cosine similarity from which on a name is given.
+    calibration : (float, float)
+        Slope and offset of the confidence's curve.
+
     Raises
     ------
     ImportError
@@ -106,7 +117,19 @@ class LargeGallery(Gallery):
 
 
 def exact_search(vectors: np.ndarray, embeddings: np.ndarray, top: int = 1, block: int = 256):
-    """Compare every probe with everyone: (m, d), (n, d) -> similarities and rows, both (n, min(top, m))."""
+    """Compare every probe with everyone: (m, d), (n, d) -> similarities and rows, both (n, min(top, m)).
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (m, d), float32
+        The enrolled people.
+    embeddings : ndarray of shape (n, d), float32
+        The probes.
+    top : int
+        How many of the best to return.
+    block : int
+        Probes compared at a time, which bounds the memory.
+    """
     top = min(top, len(vectors))
     scores, rows = [np.zeros((0, top), np.float32)], [np.zeros((0, top), np.int64)]
     for start in range(0, len(embeddings), block):
@@ -159,7 +182,15 @@ def build_index(vectors: np.ndarray, recall: float = RECALL, seed: int = 0):
 
 
 def noisy_copies(vectors: np.ndarray, cosine: float, chance: np.random.Generator) -> np.ndarray:
-    """Return unit vectors at a given cosine from `vectors` (n, d), in random directions."""
+    """Return unit vectors at a given cosine from `vectors` (n, d), in random directions.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d), float32, unit rows
+    cosine : float
+        Similarity of each copy to its original, -1 to 1.
+    chance : numpy Generator
+    """
     noise = chance.standard_normal(vectors.shape).astype(np.float32)
     noise -= (noise * vectors).sum(1, keepdims=True) * vectors
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
@@ -175,6 +206,7 @@ def synthetic_people(real: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     ----------
     real : ndarray of shape (n, d), unit rows
     count : int
+    seed : int
 
     Returns
     -------

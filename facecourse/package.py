@@ -182,7 +182,13 @@ def check_size(archive: Path) -> int:
 
 
 def package_contents(archive: Path) -> pd.Series:
-    """Return what a package unpacks to, in MB (2**20 bytes) by library, largest first."""
+    """Return what a package unpacks to, in MB (2**20 bytes) by library, largest first.
+
+    Parameters
+    ----------
+    archive : Path
+        The zip that is deployed.
+    """
     sizes: dict[str, int] = {}
     with zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():

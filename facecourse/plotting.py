@@ -61,7 +61,15 @@ def figure(rows: int = 1, columns: int = 1, width: float = 5.0, height: float = 
 
 
 def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: float):
-    """Draw the learning-rate range test: validation loss in nats against the rate, the suggestion marked."""
+    """Draw the learning-rate range test: validation loss in nats against the rate, the suggestion marked.
+
+    Parameters
+    ----------
+    rates, losses : ndarray
+        From `learning_rate_range`.
+    suggested : float
+        The rate to mark.
+    """
     picture, axes = figure()
     with plt.rc_context(STYLE):
         axes.semilogx(rates, losses, color=COLOURS["blue"])
@@ -99,7 +107,14 @@ class LiveHistory:
 
 
 def plot_history(history, title: str = ""):
-    """Draw loss, accuracy and learning rate of every epoch; the best epoch is marked."""
+    """Draw loss, accuracy and learning rate of every epoch; the best epoch is marked.
+
+    Parameters
+    ----------
+    history : History
+        From a trainer.
+    title : str
+    """
     picture, (loss, accuracy, rate) = figure(1, 3, width=3.6, height=3.0)
     epochs = np.arange(1, len(history.train_loss) + 1)
     with plt.rc_context(STYLE):
@@ -122,7 +137,13 @@ def plot_history(history, title: str = ""):
 
 
 def plot_recipes(original, ours):
-    """Draw test top-1 against training time of two recipes, time on a logarithmic axis."""
+    """Draw test top-1 against training time of two recipes, time on a logarithmic axis.
+
+    Parameters
+    ----------
+    original, ours : Comparison
+        From `run_original` and `run_ours`.
+    """
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for label, run, colour, line in (

@@ -65,7 +65,15 @@ def _arrow(axes, start: tuple[float, float], end: tuple[float, float], label: st
 
 
 def plot_variants(table: pd.DataFrame, chosen: str):
-    """Draw size and time of each precision; the chosen one is filled, the others are hatched."""
+    """Draw size and time of each precision; the chosen one is filled, the others are hatched.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per variant: size, time and accuracy.
+    chosen : str
+        The row's name to mark.
+    """
     picture, panels = figure(1, 2, width=4.2, height=2.6, sharey=True)
     with plt.rc_context(STYLE):
         for panel, column, label in zip(

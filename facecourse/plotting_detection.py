@@ -32,7 +32,15 @@ def _levels(steps: Trace, most: int) -> list[int]:
 
 
 def plot_pyramid(steps: Trace, most: int = 5):
-    """Draw the largest levels of the pyramid at their true relative sizes, each with P-Net's window in its corner."""
+    """Draw the largest levels of the pyramid at their true relative sizes, each with P-Net's window in its corner.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    most : int
+        Levels to show.
+    """
     pixels, places = Pixels(steps.image), range(min(most, len(steps.maps)))
     sizes = [steps.maps[i].size for i in places]
     picture, axes = figure(1, len(places), width=1.0, height=3.0, width_ratios=[w for _, w in sizes])
@@ -48,7 +56,13 @@ def plot_pyramid(steps: Trace, most: int = 5):
 
 
 def plot_windows(steps: Trace):
-    """Draw, per level, P-Net's 12 x 12 window where it is surest, at its size on the photo."""
+    """Draw, per level, P-Net's 12 x 12 window where it is surest, at its size on the photo.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    """
     picture, axes = figure(width=5.5, height=5.5 * steps.image.shape[0] / steps.image.shape[1])
     _photo(axes, steps.image, "P-Net's window at each level, where it is surest of a face")
     names = list(COLOURS)
@@ -73,7 +87,15 @@ def plot_windows(steps: Trace):
 
 
 def plot_heat_maps(steps: Trace, most: int = 4):
-    """Draw P-Net's probabilities at some levels, and on the photo its windows before and after each step."""
+    """Draw P-Net's probabilities at some levels, and on the photo its windows before and after each step.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    most : int
+        Levels of the pyramid to show.
+    """
     places = _levels(steps, most)
     ratio = steps.image.shape[0] / steps.image.shape[1]
     picture, axes = figure(3, len(places), width=3.0, height=3.0 * ratio + 0.4, squeeze=False)
@@ -140,7 +162,15 @@ def plot_network(steps: Trace, size: int, most: int = 12):
 
 
 def plot_ablation(steps: Trace, truth: np.ndarray):
-    """Draw the boxes left after one, two and all three networks, with the true boxes dashed."""
+    """Draw the boxes left after one, two and all three networks, with the true boxes dashed.
+
+    Parameters
+    ----------
+    steps : Trace
+        From `trace`.
+    truth : ndarray of shape (faces, 4)
+        The true boxes.
+    """
     ratio = steps.image.shape[0] / steps.image.shape[1]
     picture, axes = figure(1, 3, width=3.6, height=3.6 * ratio + 0.4)
     stages = (("P", steps.proposals), ("P + R", steps.refined), ("P + R + O", boxes_of(steps.faces)))
@@ -155,7 +185,15 @@ def plot_ablation(steps: Trace, truth: np.ndarray):
 
 
 def draw_faces(axes, image: np.ndarray, faces: list[Face], title: str) -> None:
-    """Draw a photo with faces: boxes, scores and landmarks."""
+    """Draw a photo with faces: boxes, scores and landmarks.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    image : ndarray of shape (height, width, 3), uint8
+    faces : list of Face
+    title : str
+    """
     _photo(axes, image, title)
     _boxes(axes, boxes_of(faces), "yellow", 1.5)
     for face in faces:
@@ -185,7 +223,12 @@ def plot_costs(table: pd.DataFrame):
 
 
 def plot_found(table: pd.DataFrame):
-    """Draw the share of faces found against turn and size, from `found_when_changed`."""
+    """Draw the share of faces found against turn and size, from `found_when_changed`.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
     picture, axes = figure(1, 2, width=4.2, height=2.8, sharey=True)
     labels = {"turned": "turned by (degrees)", "shrunk": "height of the face (pixels)"}
     for panel, (change, label) in zip(axes, labels.items(), strict=True):

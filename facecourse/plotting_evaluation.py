@@ -28,7 +28,15 @@ def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-
 def plot_scores(
     groups: dict[str, np.ndarray], threshold: float | None = None, xlabel: str = "cosine similarity"
 ):
-    """Draw histograms of scores, {label: scores}, as shares, with a threshold."""
+    """Draw histograms of scores, {label: scores}, as shares, with a threshold.
+
+    Parameters
+    ----------
+    groups : dict of str to ndarray
+    threshold : float, optional
+        Marked by a line.
+    xlabel : str
+    """
     picture, axes = figure()
     everything = np.concatenate(list(groups.values()))
     bins = np.linspace(everything.min() - 0.02, everything.max() + 0.02, 50)
@@ -47,7 +55,14 @@ def plot_scores(
 
 
 def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float):
-    """Draw FAR and FRR against the threshold, {label: (thresholds, FAR, FRR)}, and mark the chosen one."""
+    """Draw FAR and FRR against the threshold, {label: (thresholds, FAR, FRR)}, and mark the chosen one.
+
+    Parameters
+    ----------
+    curves : dict of str to (ndarray, ndarray, ndarray)
+    threshold : float
+        The chosen cosine similarity.
+    """
     picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
         for (label, (thresholds, far, frr)), line in zip(curves.items(), ("--", "-"), strict=False):
@@ -64,6 +79,13 @@ def plot_confusion(names: list[str], true: np.ndarray, predicted: np.ndarray):
     """Draw who is taken for whom; `predicted` may hold -1 for someone outside `names`.
 
     Rows are the true person, columns the predicted one, the numbers are photos.
+
+    Parameters
+    ----------
+    names : list of str
+        The people to show.
+    true, predicted : ndarray of int
+        Positions in `names`, one per photo.
     """
     columns = [*names, "someone else"] if (predicted < 0).any() else list(names)
     counts = np.zeros((len(names), len(columns)), int)
@@ -99,7 +121,15 @@ def _readable(name: str) -> str:
 
 
 def plot_by_photos(table, own=None):
-    """Draw top-1 against the number of training photos per person, with the spread over random choices."""
+    """Draw top-1 against the number of training photos per person, with the spread over random choices.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `accuracy_by_photos`.
+    own : DataFrame, optional
+        The same for the reader's people.
+    """
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for label, rows, colour, line in (
@@ -129,7 +159,18 @@ def plot_by_photos(table, own=None):
 
 
 def plot_map(points: np.ndarray, persons: list[str], shown: list[str], title: str = ""):
-    """Draw a two-dimensional map of embeddings: the `shown` people in colour and by shape, others in grey."""
+    """Draw a two-dimensional map of embeddings: the `shown` people in colour and by shape, others in grey.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Places on the map.
+    persons : list of str
+        Who is at each place.
+    shown : list of str
+        People to show in colour.
+    title : str
+    """
     picture, axes = figure(width=7.6, height=5.0)
     persons = np.asarray(persons)
     with plt.rc_context(STYLE):

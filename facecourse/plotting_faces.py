@@ -27,7 +27,16 @@ def face_crop(row: pd.Series, size: int = 112) -> np.ndarray:
 
 
 def show_faces(crops: list[np.ndarray], texts: list[str], columns: int = 8, title: str = ""):
-    """Draw crops in a grid, each with its text below; returns None when there are none."""
+    """Draw crops in a grid, each with its text below; returns None when there are none.
+
+    Parameters
+    ----------
+    crops : list of ndarray of shape (size, size, 3), uint8
+    texts : list of str
+        One per crop.
+    columns : int
+    title : str
+    """
     if not crops:
         return None
     columns = min(columns, len(crops))
@@ -50,7 +59,16 @@ def show_faces(crops: list[np.ndarray], texts: list[str], columns: int = 8, titl
 def show_pairs(
     pairs: list[tuple[np.ndarray, np.ndarray]], texts: list[str], columns: int = 4, title: str = ""
 ):
-    """Draw pairs of crops side by side, each with its text below."""
+    """Draw pairs of crops side by side, each with its text below.
+
+    Parameters
+    ----------
+    pairs : list of two ndarrays of shape (size, size, 3), uint8
+    texts : list of str
+        One per pair.
+    columns : int
+    title : str
+    """
     return show_faces([np.concatenate(pair, axis=1) for pair in pairs], texts, columns, title)
 
 

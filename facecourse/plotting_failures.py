@@ -38,6 +38,13 @@ def show_aligned(found: pd.DataFrame, most: int = 20):
 def show_failures(found: list[Failure], each: int = 8, columns: int = 4):
     """Draw up to `each` photos of every kind of failure: in red what it is about, in yellow what was found.
 
+    Parameters
+    ----------
+    found : list of Failure
+        From `failures`.
+    each : int
+    columns : int
+
     Returns
     -------
     Figure or None

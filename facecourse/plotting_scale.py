@@ -9,7 +9,13 @@ MARKERS = "osD^"
 
 
 def plot_memory(facts: pd.DataFrame):
-    """Draw the most memory that each worker has had (MB) against the photos it has seen by then."""
+    """Draw the most memory that each worker has had (MB) against the photos it has seen by then.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        One row per batch of a run.
+    """
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for number, (_, own) in enumerate(facts.groupby("worker", sort=False)):
@@ -27,7 +33,13 @@ def plot_memory(facts: pd.DataFrame):
 
 
 def plot_growth(growth: pd.DataFrame):
-    """Draw FAR and FRR at the old threshold, and FRR at the new one, against the people enrolled."""
+    """Draw FAR and FRR at the old threshold, and FRR at the new one, against the people enrolled.
+
+    Parameters
+    ----------
+    growth : DataFrame
+        One row per gallery size.
+    """
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for column, colour, line, marker in (
@@ -45,7 +57,13 @@ def plot_growth(growth: pd.DataFrame):
 
 
 def plot_projection(table: pd.DataFrame):
-    """Draw hours against workers for every dataset, both axes logarithmic, with the bottleneck at each point."""
+    """Draw hours against workers for every dataset, both axes logarithmic, with the bottleneck at each point.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Hours by dataset and number of workers.
+    """
     picture, axes = figure(width=7.0, height=4.2)
     with plt.rc_context(STYLE):
         for number, (name, own) in enumerate(table.groupby("dataset", sort=False)):

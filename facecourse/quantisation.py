@@ -84,6 +84,11 @@ def quantise(onnx_path: Path, calibration_crops: np.ndarray, preprocessing: Prep
 def halve_weights(onnx_path: Path) -> Path:
     """Write a backbone whose weights are stored as 16-bit numbers, and computed with as 32-bit ones.
 
+    Parameters
+    ----------
+    onnx_path : Path
+        The fp32 backbone.
+
     Returns
     -------
     Path
@@ -111,7 +116,16 @@ def halve_weights(onnx_path: Path) -> Path:
 def agreement(
     first: Path, second: Path, crops: np.ndarray, preprocessing: Preprocessing, threads: int = 1
 ) -> np.ndarray:
-    """Return the cosine similarity between the embeddings of two files, per crop: (n,) float32."""
+    """Return the cosine similarity between the embeddings of two files, per crop: (n,) float32.
+
+    Parameters
+    ----------
+    first, second : Path
+        ONNX files of two variants of one backbone.
+    crops : ndarray of shape (n, size, size, 3), uint8
+    preprocessing : Preprocessing
+    threads : int
+    """
     rows = [Embedder(path, preprocessing, threads).embed(crops) for path in (first, second)]
     return np.einsum("nd,nd->n", *rows)
 

@@ -39,14 +39,26 @@ class OriginalRecipe(nn.Module):
 
 
 def imagenet_pixels(crops: np.ndarray) -> np.ndarray:
-    """Normalise as the original does: what networks trained on ImageNet want, and this one does not."""
+    """Normalise as the original does: what networks trained on ImageNet want, and this one does not.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, 160, 160, 3), uint8
+    """
     pixels = (crops.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 @torch.inference_mode()
 def pooled(network: nn.Module, features: torch.Tensor) -> torch.Tensor:
-    """Return what the original's head sees: the last block's output, averaged, (n, 1792) float32."""
+    """Return what the original's head sees: the last block's output, averaged, (n, 1792) float32.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    features : Tensor
+        From `features_before_last_block`.
+    """
     block = network.block8
     return torch.cat(
         [block(features[i : i + 256].float()).mean((2, 3)) for i in range(0, len(features), 256)]
@@ -55,7 +67,15 @@ def pooled(network: nn.Module, features: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def seconds_per_forward(network: nn.Module, pixels: np.ndarray, photos: int = 96) -> float:
-    """Measure the plain network's forward pass on a few photos: seconds per photo."""
+    """Measure the plain network's forward pass on a few photos: seconds per photo.
+
+    Parameters
+    ----------
+    network : InceptionResnetV1
+    pixels : ndarray of shape (n, 3, 160, 160), float32
+    photos : int
+        How many of them to time.
+    """
     device = choose_device()
     network = copy.deepcopy(network).to(device)
     batch = torch.from_numpy(pixels[:32]).to(device)
@@ -143,7 +163,13 @@ def run_ours(
 
 
 def compare_recipes(original: Comparison, ours: Comparison) -> pd.DataFrame:
-    """Put both side by side: test top-1 after the first and the last epoch, seconds per epoch and per 100."""
+    """Put both side by side: test top-1 after the first and the last epoch, seconds per epoch and per 100.
+
+    Parameters
+    ----------
+    original, ours : Comparison
+        From `run_original` and `run_ours`.
+    """
     rows = {"original": original, "this course": ours}
     return pd.DataFrame(
         {

@@ -31,7 +31,13 @@ OF_ANY_BACKBONE = ("identities", "images", "faces_found")
 
 
 def empty_report(profile: str) -> dict:
-    """Return a report in which no figure has been measured: every one of them is None."""
+    """Return a report in which no figure has been measured: every one of them is None.
+
+    Parameters
+    ----------
+    profile : str
+        "sample" or "lfw".
+    """
     return {
         "profile": profile,
         **dict.fromkeys(FIGURES),
@@ -99,7 +105,15 @@ def _write(profile: str, report: dict) -> None:
 
 @contextmanager
 def stage(profile: str, name: str) -> Iterator[None]:
-    """Measure the wall time of a block in seconds and record it as seconds[name]."""
+    """Measure the wall time of a block in seconds and record it as seconds[name].
+
+    Parameters
+    ----------
+    profile : str
+        "sample" or "lfw".
+    name : str
+        "detect", "embed", "train" or "total".
+    """
     start = time.perf_counter()
     yield
     record(profile, seconds={name: round(time.perf_counter() - start, 2)})

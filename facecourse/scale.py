@@ -192,7 +192,16 @@ def peak_memory_mb() -> float:
 
 
 def plain_loop(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
-    """Run the shards one after the other in this process: what the engine is compared with."""
+    """Run the shards one after the other in this process: what the engine is compared with.
+
+    Parameters
+    ----------
+    shards : list of Shard
+    bundle : str
+        Folder of the model's bundle.
+    output : str
+        Folder for the results.
+    """
     worker = FaceWorker(bundle, output)
     yield from (worker.work(shard) for shard in shards)
 
@@ -256,7 +265,13 @@ def kill_worker() -> int | None:
 
 
 def throughput(facts: pd.DataFrame) -> float:
-    """Return photos per second of a run without its start-up: all photos over the busiest worker's seconds."""
+    """Return photos per second of a run without its start-up: all photos over the busiest worker's seconds.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        One row per batch of a run.
+    """
     return float(facts.photos.sum() / facts.groupby("worker").seconds.sum().max())
 
 
@@ -294,6 +309,12 @@ def run_shards(
 
 def read_table(shards: list[Shard], output: str | os.PathLike) -> pd.DataFrame:
     """Return the rows of all shards: path, sha256, box, landmarks, score, embedding (float16), problem.
+
+    Parameters
+    ----------
+    shards : list of Shard
+    output : path
+        Folder with the results.
 
     Raises
     ------

@@ -62,7 +62,15 @@ class Deployment:
 
 
 def names_for(cloud: Cloud, profile: str) -> Names:
-    """Return the names of everything that belongs to a profile's deployment."""
+    """Return the names of everything that belongs to a profile's deployment.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Whose account and region are part of the names.
+    profile : str
+        "sample" or "lfw".
+    """
     stack = f"facecourse-{profile}"
     return Names(stack, f"{stack}-{cloud.account}-{cloud.region}", f"/aws/lambda/{stack}")
 

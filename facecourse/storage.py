@@ -95,6 +95,15 @@ def upload(cloud: Cloud, bucket: str, prefix: str, path: Path) -> Stored:
     S3 compares the SHA-256 that is sent along with what arrived and refuses a damaged upload; we ask for it
     again afterwards.
 
+    Parameters
+    ----------
+    cloud : Cloud
+    bucket : str
+    prefix : str
+        Folder within the bucket.
+    path : Path
+        The file.
+
     Raises
     ------
     CloudError
@@ -177,7 +186,15 @@ def fetch(cloud: Cloud, stored: Stored) -> bytes:
 
 
 def describe_bucket(cloud: Cloud, name: str) -> dict[str, object]:
-    """Return what S3 itself says about a bucket's protection."""
+    """Return what S3 itself says about a bucket's protection.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Where the bucket is.
+    name : str
+        Its name.
+    """
     s3 = cloud.client("s3")
     rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     blocked = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]

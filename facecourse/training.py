@@ -22,7 +22,12 @@ MARGINS = {"softmax": 0.0, "cosface": 0.2, "arcface": 0.3}
 
 
 def seed_everything(seed: int = 0) -> None:
-    """Make two runs alike: Python's, numpy's and torch's random numbers, and the number of threads."""
+    """Make two runs alike: Python's, numpy's and torch's random numbers, and the number of threads.
+
+    Parameters
+    ----------
+    seed : int
+    """
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -105,7 +110,15 @@ def photo_sets(manifest: pd.DataFrame, embeddings: np.ndarray, column: str) -> d
 
 
 def centroids(embeddings: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return every person's mean embedding, scaled to length 1: (classes, d) float32."""
+    """Return every person's mean embedding, scaled to length 1: (classes, d) float32.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d), float32, unit rows
+    labels : ndarray of shape (n,), int64
+        Person 0 ... classes-1 of each row.
+    classes : int
+    """
     sums = np.zeros((classes, embeddings.shape[1]), np.float64)
     np.add.at(sums, labels, embeddings)
     return (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -113,6 +126,13 @@ def centroids(embeddings: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
 def hold_out(labels: np.ndarray, at_least: int = 3, seed: int = 0) -> np.ndarray:
     """Mark one photo of each person with `at_least` photos: the slice on which training is watched.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), int64
+    at_least : int
+        People with fewer photos keep all of them.
+    seed : int
 
     Returns
     -------
@@ -230,7 +250,7 @@ class Trainer:
     def __init__(self, head, train, val, learning_rate=0.01, epochs=30, patience=6, batch_size=256, seed=0):
         self.device = choose_device()
         self.head = head.to(self.device)
-        self.train, self.val = _on(self.device, train), _on(self.device, val)
+        self.train, self.val = on_device(self.device, train), on_device(self.device, val)
         self.epochs, self.patience, self.batch_size = epochs, patience, batch_size
         self.generator = torch.Generator().manual_seed(seed)
         self.optimiser = torch.optim.Adam([p for p in head.parameters() if p.requires_grad], lr=learning_rate)
@@ -276,7 +296,10 @@ class Trainer:
         self.head.load_state_dict(self._best)
 
 
-def _on(device: torch.device, photos: tuple[np.ndarray, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+def on_device(
+    device: torch.device, photos: tuple[np.ndarray, np.ndarray]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return embeddings and labels as tensors on a device."""
     return torch.as_tensor(photos[0]).to(device), torch.as_tensor(photos[1]).to(device)
 
 
@@ -316,56 +339,20 @@ def fit(trainer: Trainer) -> Trainer:
     return trainer
 
 
-def learning_rate_range(
-    head: CosineHead,
-    photos: tuple[np.ndarray, np.ndarray],
-    watched: tuple[np.ndarray, np.ndarray],
-    lowest=1e-5,
-    highest=1.0,
-    steps=60,
-    batch_size=256,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Raise the learning rate with every batch and watch the loss (Smith, 2017, arXiv:1506.01186).
-
-    The loss is that of photos which are not trained on: a head that starts at the centroids knows its training
-    photos already, so their loss falls at rates that ruin everything else. The head itself is left as it is.
+def save_head(profile: str, names: list[str], vectors: np.ndarray, scale: float, **about) -> Path:
+    """Write outputs/<profile>/head.npz: labels, unit vectors, scale; and `about` as head.json.
 
     Parameters
     ----------
-    head : CosineHead
-    photos, watched : (ndarray (n, d), ndarray (n,))
-        Trained on, and watched (at most 1,000 of them).
-
-    Returns
-    -------
-    (ndarray (k,), ndarray (k,), float)
-        Learning rates, losses in nats up to where they exceed twice the first one, and a suggestion: a third
-        of the rate with the lowest loss.
+    profile : str
+        "sample" or "lfw".
+    names : list of str
+    vectors : ndarray of shape (people, d), float32
+        Unit rows, in the order of `names`.
+    scale : float
+    **about
+        What else to keep with them.
     """
-    head = copy.deepcopy(head).to(device := choose_device())
-    data, generator = _on(device, photos), torch.Generator().manual_seed(0)
-    few = np.random.default_rng(0).permutation(len(watched[1]))[:1000]
-    asked = _on(device, (watched[0][few], watched[1][few]))
-    optimiser = torch.optim.Adam([p for p in head.parameters() if p.requires_grad], lr=lowest)
-    rates, losses = np.geomspace(lowest, highest, steps), []
-    stream = (batch for _ in range(steps) for batch in batches(*data, batch_size, generator))
-    for rate, (embeddings, labels) in zip(rates, stream, strict=False):
-        optimiser.param_groups[0]["lr"] = float(rate)
-        loss = functional.cross_entropy(head(embeddings, labels), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(measure(head, asked)[0])
-        if losses[-1] > 2 * losses[0] + 1:
-            break
-    return rates[: len(losses)], np.array(losses), float(rates[int(np.argmin(losses))] / 3)
-
-
-# ---- what later notebooks need -------------------------------------------------------------------------
-
-
-def save_head(profile: str, names: list[str], vectors: np.ndarray, scale: float, **about) -> Path:
-    """Write outputs/<profile>/head.npz: labels, unit vectors, scale; and `about` as head.json."""
     folder = outputs_for(profile)
     partial = folder / "head.part.npz"
     np.savez(partial, labels=np.array(names), vectors=vectors.astype(np.float32), scale=np.float32(scale))

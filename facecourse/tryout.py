@@ -258,6 +258,11 @@ def open_upload(data: bytes) -> np.ndarray:
 def photos_at(path: str | Path) -> list[tuple[str, bytes]]:
     """Read a photo, or every file of a folder, as the uploader would deliver it: (file name, content).
 
+    Parameters
+    ----------
+    path : path
+        A photo or a folder.
+
     Raises
     ------
     FileNotFoundError

@@ -124,7 +124,13 @@ def _answers(embeddings: np.ndarray, vectors: np.ndarray, threshold: float) -> n
 
 
 def choose_variant(table: pd.DataFrame) -> str:
-    """Return the fastest variant that loses at most ALLOWED_LOSS points; of those within 10 %, the smallest."""
+    """Return the fastest variant that loses at most ALLOWED_LOSS points; of those within 10 %, the smallest.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per variant: size, time and accuracy.
+    """
     fit = table[table["points lost"] <= ALLOWED_LOSS + 1e-9]
     fast = fit[fit["ms per face"] <= 1.1 * fit["ms per face"].min()]
     return str(fast["MB"].idxmin())

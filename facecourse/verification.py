@@ -35,6 +35,11 @@ def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
     The first line holds the number of folds and of pairs per kind and fold; then, fold by fold, first the
     matched pairs (name, number, number), then the mismatched ones (name, number, name, number).
 
+    Parameters
+    ----------
+    path : Path
+        pairs.txt.
+
     Raises
     ------
     ValueError
@@ -58,7 +63,15 @@ def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
 
 
 def official_pairs(manifest: pd.DataFrame, path: Path) -> Pairs | None:
-    """Find LFW's 6,000 pairs in a manifest; None where not all of their photos are there."""
+    """Find LFW's 6,000 pairs in a manifest; None where not all of their photos are there.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    path : Path
+        pairs.txt.
+    """
     lfw = manifest[manifest["source"] == "lfw"]
     rows = dict(zip((Path(p).stem for p in lfw["path"]), lfw.index.map(manifest.index.get_loc), strict=True))
     pairs = read_pairs(path)
@@ -73,6 +86,16 @@ def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, flip:
 
     The protocol has no "no answer": every pair needs a score. LFW's photos are 250 x 250 pixels with the face
     in the middle, so the median box and landmarks of the others stand in.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    embeddings : ndarray of shape (len(manifest), d), float32
+        NaN where no face was found.
+    backbone : str
+    flip : bool
+        Whether the others were averaged with their mirror images.
 
     Returns
     -------
@@ -172,7 +195,15 @@ def ten_folds(scores: np.ndarray, pairs: Pairs) -> FoldResult:
 
 
 def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return FAR, TAR and threshold at every distinct score, from the strictest threshold to the laxest."""
+    """Return FAR, TAR and threshold at every distinct score, from the strictest threshold to the laxest.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Cosine similarities of pairs.
+    same : ndarray of shape (n,), bool
+        Whether a pair shows one person.
+    """
     order = np.argsort(-scores, kind="stable")
     ordered, hits = scores[order], same[order]
     last = np.flatnonzero(np.diff(ordered, append=-np.inf))
@@ -182,7 +213,17 @@ def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def tar_at_far(scores: np.ndarray, same: np.ndarray, far: float = 1e-3) -> float:
-    """Return the share of same-person pairs accepted where at most `far` of the others are."""
+    """Return the share of same-person pairs accepted where at most `far` of the others are.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Cosine similarities of pairs.
+    same : ndarray of shape (n,), bool
+        Whether a pair shows one person.
+    far : float
+        A share, 0 to 1.
+    """
     fars, tars, _ = roc(scores, same)
     below = tars[fars <= far]
     return float(below[-1]) if len(below) else 0.0
@@ -204,6 +245,12 @@ def pairs_among(rows: np.ndarray, persons: np.ndarray) -> Pairs:
 
 def all_pairs(embeddings: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare every photo with every other one.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d), float32, unit rows
+    persons : ndarray of shape (n,)
+        Who is on each photo.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from facecourse import settings, training
+from facecourse import learning_rate, settings, training
 from facecourse.training import CosineHead, Trainer, centroids, fit, hold_out, photo_sets
 
 
@@ -121,7 +121,7 @@ def test_the_learning_rate_search_leaves_the_head_alone_and_suggests_a_sane_rate
     embeddings, labels = clouds(spread=0.3)
     head = CosineHead(np.random.default_rng(1).normal(size=(6, 16)).astype(np.float32))
     before = head.vectors().copy()
-    rates, losses, suggestion = training.learning_rate_range(
+    rates, losses, suggestion = learning_rate.learning_rate_range(
         head, (embeddings, labels), (embeddings[::3], labels[::3]), batch_size=32
     )
     assert (head.vectors() == before).all() and len(rates) == len(losses)
