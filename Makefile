@@ -14,7 +14,7 @@ STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
 
-.PHONY: setup run lab test test-unit test-notebooks test-lambda test-scale test-browser bench publish results lint clean
+.PHONY: setup run lab test test-unit test-notebooks test-lambda test-scale test-browser fuzz bench publish results lint clean
 
 setup: $(STAMP)
 
@@ -36,8 +36,9 @@ $(STAMP):
 run: setup
 	$(PY) -m facecourse.course
 
+# Photos reach a widget in one message, and without the last switch JupyterLab drops those over 10 MB.
 lab: setup
-	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 209715200}'
 
 test: lint test-unit test-notebooks test-lambda test-scale test-browser
 
@@ -57,6 +58,10 @@ test-notebooks: setup
 test-lambda: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/lambda
 
+# Ten thousand hostile requests instead of test-lambda's three thousand, and other ones each time.
+fuzz: setup
+	FUZZ_REQUESTS=10000 FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) -s tests/lambda/test_fuzz.py
+
 # Notebook 07's room; what needs its optional packages is skipped without them.
 test-scale: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/scale
@@ -66,8 +71,7 @@ test-browser: setup
 
 # Runs everything on LFW with the sample people, in a copy, and writes notebooks' outputs, docs/figures.json and pictures.
 publish: setup
-	$(PY) -m tools.publish
-	$(PY) -m tools.pictures
+	$(PY) -m tools.publish $(PUBLISH)
 
 # Writes the figures of docs/figures.json into README.md and the cards.
 results: setup

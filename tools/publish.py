@@ -22,7 +22,7 @@ import numpy as np
 
 from facecourse import alt_text, course, detection, settings
 from lambda_function.mtcnn import Mtcnn
-from tools import published, write_figures
+from tools import pictures, published, write_figures
 
 ROOT = settings.ROOT
 RENDERED = "rendered"  # the run without photos of real people
@@ -224,6 +224,7 @@ def main() -> None:
     (options.into / "docs").mkdir(exist_ok=True)
     path = options.into / "docs/figures.json"
     path.write_text(json.dumps(figures(project, profiles, options.warm), indent=1) + "\n")
+    pictures.main(project / "outputs/sample/sample", options.into)
     if options.into == ROOT:
         write_figures.main()
 

@@ -121,10 +121,10 @@ def _clean(output, folders: list[str]):
         return output
     for kind in list(output.data):
         if kind in PICTURES:
-            small_kind, small = _small(decoded(output))
+            small_kind, data = small(decoded(output))
             alt = output.metadata.get(kind, {}).get("alt")
             del output.data[kind]
-            output.data[small_kind] = small
+            output.data[small_kind] = data
             output.metadata = {small_kind: {"alt": alt}} if alt else {}
         elif kind.startswith("text/"):
             output.data[kind] = _without_places(text_of(output.data[kind]), folders)
@@ -142,10 +142,10 @@ def _joined(outputs: list) -> list:
     return joined
 
 
-def _small(image: Image.Image) -> tuple[str, str]:
-    """Encode at most WIDEST wide, as PNG with 256 colours or as JPEG, whichever is smaller: kind and base64."""
-    if image.width > WIDEST:
-        image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
+def small(image: Image.Image, widest: int = WIDEST) -> tuple[str, str]:
+    """Encode at most `widest` wide, as PNG with 256 colours or as JPEG, whichever is smaller: kind and base64."""
+    if image.width > widest:
+        image = image.resize((widest, round(image.height * widest / image.width)), Image.Resampling.LANCZOS)
     drawn, photo = io.BytesIO(), io.BytesIO()
     few_colours(image).save(drawn, "PNG", optimize=True)
     image.save(photo, "JPEG", quality=85, optimize=True)

@@ -50,6 +50,15 @@ def test_first_cell_says_what_one_learns_needs_and_how_long_it_takes(path):
 
 
 @each
+def test_first_cell_shows_what_will_be_built(path):
+    if path.stem not in OPTIONAL:
+        first = cells(path, "markdown")[0]["text"]
+        assert re.search(r"^!\[[^\]]{20,}\]\(data:image/(png|jpeg);base64,", first, re.M), (
+            "no picture: make publish"
+        )
+
+
+@each
 def test_questions_have_hidden_answers(path):
     text = section(path, "Check yourself")
     answers = re.findall(r"<details>(.*?)</details>", text, re.S)
