@@ -106,6 +106,16 @@ EXERCISES: dict[str, list[Case]] = {
         Case((np.stack([_X, _Y]),), _XY, "The mean of unit vectors is shorter than 1: scale it."),
         Case((np.stack([_Y]),), _Y, "One photo is enough."),
     ],
+    "7.1": [
+        Case((10, 2), [5, 5], "Ten photos in two shards: five each."),
+        Case((10, 3), [4, 3, 3], "The rest of the division goes to the first shards, one photo each."),
+        Case((2, 4), [1, 1, 0, 0], "More shards than photos: some stay empty, and nothing is lost."),
+    ],
+    "7.2": [
+        Case((3600, 1, 1, 100), 1.0, "3600 photos at one per second take an hour."),
+        Case((3600, 1, 4, 100), 0.25, "Four workers share the photos."),
+        Case((3600, 10, 40, 100), 0.01, "40 workers could do 400 photos per second, but storage gives only 100."),
+    ],
 }  # fmt: skip
 
 
