@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from facecourse.colab import in_colab
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 PEOPLE_DIR = DATA / "people"
@@ -64,7 +66,19 @@ def require(path: Path, notebook: str) -> Path:
     """
     if not path.exists():
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise MissingInput(
-            f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE"
-        )
+        told = f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE"
+        raise MissingInput(told + (_in_this_colab(path, notebook) if in_colab() else ""))
     return path
+
+
+def _in_this_colab(path: Path, notebook: str) -> str:
+    """Say how to get there in Colab, where every notebook has a machine of its own and sees no other's files."""
+    profile = next((part for part in path.parts if part in PROFILES), PROFILES[0])
+    earlier = [p.stem for p in sorted(ROOT.glob("notebooks/*.ipynb")) if p.stem <= notebook]
+    needed = " ".join(
+        name for name in earlier if not name.startswith("02")
+    )  # nothing is built on 02's outputs
+    return (
+        ".\nIn Colab every notebook has a machine of its own, so run the earlier ones on this one: paste this into a "
+        f"new cell, run it, and go on here.\n\n!cd {ROOT} && PROFILE={profile} python -m facecourse.course {needed}"
+    )

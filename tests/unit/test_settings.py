@@ -51,3 +51,17 @@ def test_a_missing_input_names_the_notebook_that_makes_it():
     ):
         settings.require(settings.ROOT / "outputs/sample/x.npz", "03_finetune")
     assert settings.require(ROOT / "Makefile", "03_finetune") == ROOT / "Makefile"
+
+
+def test_in_colab_a_missing_input_comes_with_the_command_that_makes_it(tmp_path, monkeypatch):
+    path = tmp_path / "lfw" / "decision.json"
+    monkeypatch.setattr(settings, "in_colab", lambda: False)
+    with pytest.raises(settings.MissingInput) as here:
+        settings.require(path, "04_evaluate")
+    assert "04_evaluate.ipynb first" in str(here.value) and "Colab" not in str(here.value)
+    monkeypatch.setattr(settings, "in_colab", lambda: True)
+    with pytest.raises(settings.MissingInput) as there:
+        settings.require(path, "04_evaluate")
+    command = str(there.value).splitlines()[-1]
+    assert command.endswith("facecourse.course 01_assemble_dataset 03_finetune 04_evaluate")
+    assert command.startswith(f"!cd {settings.ROOT} && PROFILE=lfw ")
