@@ -1,4 +1,4 @@
-"""Which room of the house imports which, as floors and as a drawing."""
+"""Which room of the house imports which, as floors and as a drawing; `make test` writes outputs/layers.svg."""
 
 import ast
 from html import escape
@@ -77,7 +77,3 @@ def as_svg(storeys: list[list[str]]) -> str:
                 f'<text x="{x + BOX / 2:.0f}" y="{y + 19}" text-anchor="middle">{escape(room)}</text>'
             )
     return "\n".join([*lines, "</svg>"]) + "\n"
-
-
-if __name__ == "__main__":
-    (ROOT / "docs/layers.svg").write_text(as_svg(floors(graph())))
