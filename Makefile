@@ -71,6 +71,7 @@ test-browser: setup
 
 # Runs everything on LFW with the sample people, in a copy, and writes notebooks' outputs, docs/figures.json and pictures.
 publish: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-scale.txt
 	$(PY) -m tools.publish $(PUBLISH)
 
 # Writes the figures of docs/figures.json into README.md and the cards.
