@@ -41,7 +41,8 @@ def prose(text: str) -> str:
     """Without code, links, addresses, quotations, names of works (in italics) and formulas."""
     for pattern in (
         r"^---\n.*?\n---\n", r"```.*?```", r"`[^`\n]*`", r"\$\$.*?\$\$", r"\$[^$\n]+\$", r"\]\([^)]*\)",
-        r"https?://\S+", r"<[^>]+>", r'"[^"\n]*"', r"(?<!\*)\*[^*\n]+\*(?!\*)", r"Labeled Faces(?: in the Wild)?", r"\bLICENSE\b",
+        r"https?://\S+", r"<[^>]+>", r'"[^"\n]*"', r"(?<!\*)\*[^*\n]+\*(?!\*)", r"Labeled Faces(?: in the Wild)?",
+        r"\bLICENSE\b",
     ):  # fmt: skip
         text = re.sub(pattern, " ", text, flags=re.S | re.M)
     return text
