@@ -27,9 +27,16 @@ START_SECONDS = 30
 # The stand-in ends when this end of its standard input closes: also when the notebook's kernel is killed. It joins a
 # request's pieces by copying all of them for each new one, a minute for a model: here they are joined once.
 _STARTER = """
-import os, runpy, sys, threading
+import os, runpy, shutil, sys, threading
 import ministack.app as stand_in
-threading.Thread(target=lambda: (sys.stdin.read(), os.kill(os.getpid(), 15)), daemon=True).start()
+folder = os.getcwd()
+
+def end_with_notebook():
+    sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    os.kill(os.getpid(), 15)
+
+threading.Thread(target=end_with_notebook, daemon=True).start()
 
 async def read_body(receive, method, headers):
     pieces, more = [], bool(

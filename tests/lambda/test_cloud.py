@@ -279,17 +279,18 @@ def test_the_readers_credentials_do_not_reach_the_local_cloud(monkeypatch):
 
 
 def test_the_local_cloud_ends_with_a_killed_notebook():
-    code = "from facecourse.cloud import *; c = open_cloud(); print(c._process.pid, flush=True); input()"
+    code = "from facecourse.cloud import *; c = open_cloud(); print(c._process.pid, c._folder, flush=True); input()"
     notebook = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
-    child = int(notebook.stdout.readline())
+    child, folder = notebook.stdout.readline().split()
+    child = int(child)
     notebook.send_signal(signal.SIGKILL)
     notebook.wait()
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline and _alive(child):
         time.sleep(0.1)
-    assert not _alive(child)
+    assert not _alive(child) and not Path(folder).exists()
 
 
 def _alive(pid):
