@@ -12,6 +12,7 @@ from lambda_function.pipeline import BundleError, Embedder, Recogniser
 
 # 01_assemble_dataset
 from facecourse.checks import summary
+from facecourse.collect import collect_people, collection_summary, names_to_collect, show_collection
 from facecourse.dataset import assemble, load_checks, load_manifest
 from facecourse.flags import read_flags, set_flag
 from facecourse.plotting_dataset import plot_photos_per_person, plot_splits, show_people, show_problems

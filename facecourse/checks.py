@@ -17,7 +17,7 @@ UNUSABLE = {
     "no_face": "no face was found",
 }
 LOOK = {
-    "several_faces": "more than one large face",
+    "several_faces": "another face about as large: was the right one taken?",
     "too_small": "the face is very small",
     "blurred": "the face is very blurred",
     "duplicate": "the same file twice in one person's folder",
@@ -26,6 +26,7 @@ LOOK = {
     "different_person": "looks like somebody else than the person's other photos",
 }
 NOTE = {
+    "other_faces": "smaller faces beside the one that was taken",
     "animated": "an animation: its first frame was taken",
     "cmyk": "stored for print (CMYK): converted",
     "16_bit": "16 bits per channel: brought to 8",
@@ -43,7 +44,8 @@ COLUMNS = ["check", "kind", "person", "path", "reason", "other"]
 
 SMALL_FACE = 40  # pixels of the box's shorter side: below, embeddings get worse quickly
 BLURRED = 18.0  # grey levels squared, see photo_checks.sharpness
-RIVAL = 0.5  # another face counts when its box is at least this share of the taken one's area
+RIVAL = 0.8  # another face makes the choice doubtful from this share of the taken one's area on
+BESIDE = 0.5  # ... and is mentioned from this share on
 
 
 def kind_of(check: str) -> str:
@@ -69,9 +71,9 @@ def face_checks(table: pd.DataFrame) -> list[dict]:
             _row("no_face", row, "no face was found; turn it upright, or take one where the face is larger")
         )
     found = table[table.faces > 0]
-    for row in found[found.rival >= RIVAL].itertuples():
-        reason = f"{row.faces} faces; {_why_taken(row)}"
-        rows.append(_row("several_faces", row, reason))
+    for row in found[found.rival >= BESIDE].itertuples():
+        check = "several_faces" if row.rival >= RIVAL else "other_faces"
+        rows.append(_row(check, row, f"{row.faces} faces; {_why_taken(row)}"))
     for row in found[found.face_side < SMALL_FACE].itertuples():
         reason = f"the face is {row.face_side:.0f} pixels wide or high; it should have {SMALL_FACE}"
         rows.append(_row("too_small", row, reason))

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facecourse import checks, detection, flags, photo_checks, photo_groups, recognition, settings, sources
+from facecourse.credits import read_credits
 from facecourse.files import write_atomically
 from facecourse.photo_files import PhotoFile, scan
 from facecourse.report import record, stage
@@ -78,6 +80,7 @@ def find_photos(
     outputs_for(profile)  # refuses a misspelt profile before anything is fetched
     folder = Path(people) if people else settings.PEOPLE_DIR
     files, notices = scan(folder, "people", LICENCES["people"])
+    files = _credited(files, folder)
     for source, place in SOURCES[profile].items():
         try:
             found, odd = scan(place(), source, LICENCES[source])
@@ -95,6 +98,13 @@ def find_photos(
             f"no photo was found: {folder} holds no person's folder with files, and nothing could be fetched"
         )
     return sorted(files, key=lambda file: (file.person, file.shown)), notices
+
+
+def _credited(files: list[PhotoFile], folder: Path) -> list[PhotoFile]:
+    """Give collected photos the licence that stands in credits.csv."""
+    root = Path(folder).resolve()
+    licences = {str(root / path): row["licence"] for path, row in read_credits(folder).items()}
+    return [replace(f, licence=licences[f.path]) if f.path in licences else f for f in files]
 
 
 def _missing(source: str, error: Exception) -> dict:

@@ -21,7 +21,17 @@ SIDES = {  # of course_split, with colour and hatch, so that grey print tells th
 
 
 def show_people(manifest: pd.DataFrame, source: str = "people", most: int = 16):
-    """Draw the sharpest face of each person of one source, with the number of their photos."""
+    """Draw the sharpest face of each person of one source, with the number of their photos.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    source : str
+        "people", "others", "celebrities" or "lfw".
+    most : int
+        People to show.
+    """
     part = manifest[(manifest.source == source) & (manifest.faces > 0)]
     counts = manifest[manifest.source == source].person.value_counts()
     best = part.sort_values("quality", ascending=False).drop_duplicates("person").sort_values("person")
@@ -118,7 +128,13 @@ def _typical(by_path: pd.DataFrame, photo: pd.Series) -> str:
 
 
 def plot_photos_per_person(manifest: pd.DataFrame):
-    """Draw how many people have how many photos, by source; both axes are logarithmic."""
+    """Draw how many people have how many photos, by source; both axes are logarithmic.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    """
     counts = manifest.groupby(["source", "person"]).size()
     picture, axes = figure(width=6.0)
     with plt.rc_context(STYLE):
@@ -136,38 +152,54 @@ def plot_photos_per_person(manifest: pd.DataFrame):
 
 
 def plot_splits(manifest: pd.DataFrame, most: int = 60):
-    """Draw the photos of each person as a bar, coloured by their side of `course_split`.
+    """Draw how the photos fall on the sides of `course_split`.
 
-    Of many people, about `most` are drawn: those with the most photos, and every so-manieth of the others.
+    Up to `most` people get a bar each. More are put together by how many photos they have, and the bars
+    show shares of their photos.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `load_manifest`.
+    most : int
+        People who get a bar each.
     """
     used = manifest[manifest.course_split != ""]
     table = used.groupby(["person", "course_split"]).size().unstack(fill_value=0)
     table = table.reindex(columns=list(SIDES), fill_value=0)
-    order = table.assign(all=table.sum(axis=1), name=table.index)
-    table = table.loc[order.sort_values(["all", "name"], ascending=[False, True]).index]
-    places = (
-        np.unique(np.geomspace(1, len(table), most).astype(int) - 1) if len(table) > most else slice(None)
-    )
-    part = table.iloc[places]
-    picture, axes = figure(width=9.0, height=3.2)
+    totals = {side: int(table[side].sum()) for side in SIDES}
+    if len(table) > most:
+        bars, names = _by_number_of_photos(table)
+    else:
+        order = table.assign(all=table.sum(axis=1), name=table.index)
+        bars, names = table.loc[order.sort_values(["all", "name"], ascending=[False, True]).index], None
+    picture, axes = figure(width=9.0, height=3.4)
     with plt.rc_context(STYLE | {"hatch.linewidth": 0.5}):
-        below = np.zeros(len(part))
+        below = np.zeros(len(bars))
         for side, (colour, hatch) in SIDES.items():
-            values = part[side].to_numpy()
-            label = f"{side} ({int(table[side].sum())} photos)"
-            bars = {"color": COLOURS[colour], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
-            axes.bar(np.arange(len(part)), values, 0.85, bottom=below, label=label, **bars)
-            below += values
-        shown = f"{len(part)} of {len(table)} people" if len(part) < len(table) else f"{len(table)} people"
-        axes.set(xlabel=f"{shown}, most photos first", ylabel="photos", xlim=(-0.7, len(part) - 0.3))
-        if below.max() > 60:
-            axes.set(yscale="symlog", ylim=(0, None), ylabel="photos (logarithmic above 1)")
-            axes.yaxis.set_major_formatter("{x:.0f}")
+            look = {"color": COLOURS[colour], "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+            label = f"{side}: {totals[side]:,} photos"
+            axes.bar(np.arange(len(bars)), bars[side], 0.85, bottom=below, label=label, **look)
+            below += bars[side].to_numpy()
+        if names is None:
+            axes.set(xlabel=f"{len(bars)} people, most photos first", ylabel="photos", xticks=[])
+        else:
+            axes.set(xlabel="photos that a person has (number of such people)", ylabel="share of photos (%)")
+            axes.set_xticks(np.arange(len(bars)), names)
         axes.grid(axis="x", visible=False)
-        axes.set_xticks([])
-        axes.set_title("Course split: which photos are for what")
-        axes.legend(loc="upper right")
+        axes.set(title="Course split: which photos are for what", xlim=(-0.7, len(bars) - 0.3))
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return picture
+
+
+def _by_number_of_photos(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Sum up people with equally many photos; returns shares in percent, and a label per bar."""
+    edges = [0, 1, 2, 3, 5, 10, 20, 50, np.inf]
+    words = ["1", "2", "3", "4-5", "6-10", "11-20", "21-50", "51 and more"]
+    which = pd.cut(table.sum(axis=1), edges, labels=words)
+    sums, people = table.groupby(which, observed=True).sum(), which.value_counts()
+    names = [f"{word}\n({people[word]:,})" for word in sums.index]
+    return sums.div(sums.sum(axis=1), axis=0) * 100, names
 
 
 def _short(name: str, length: int = 20) -> str:

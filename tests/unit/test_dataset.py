@@ -1,0 +1,439 @@
+"""The manifest: everything is reported, nothing is lost, the same photos give the same bytes."""
+
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+
+from facecourse import (
+    cache,
+    checks,
+    dataset,
+    detection,
+    flags,
+    photo_checks,
+    recognition,
+    settings,
+    sources,
+    splits,
+)
+from facecourse.photo_groups import agreement
+from tests.conftest import ROOT
+from tests.unit import bad_photos
+
+PEOPLE = ROOT / "data" / "people"
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """Outputs, flags and results of the test's own; only the reader's people, nothing from elsewhere."""
+    monkeypatch.setattr(settings, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(settings, "DATA", tmp_path / "data")
+    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
+    monkeypatch.setitem(dataset.SOURCES, "sample", {})
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+def copy_people(target, names, photos=5):
+    for name in names:
+        (target / name).mkdir(parents=True)
+        for path in sorted((PEOPLE / name).iterdir())[:photos]:
+            shutil.copy2(path, target / name)
+    return target
+
+
+def assemble(people, **options):
+    return dataset.assemble("sample", people, "msceleb1m", progress=False, **options)
+
+
+def written(room):
+    return {path.name: path.read_bytes() for path in (room / "outputs" / "sample").glob("*[vt]")}
+
+
+def content(folder):
+    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file() and not p.is_symlink()}
+
+
+class TestBadPhotos:
+    @pytest.fixture(scope="class")
+    def result(self, tmp_path_factory):
+        room = tmp_path_factory.mktemp("bad")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(settings, "OUTPUTS", room / "outputs")
+            patch.setattr(settings, "DATA", room)
+            patch.setitem(dataset.SOURCES, "sample", {})
+            expected = bad_photos.make(room / "people")
+            before = content(room / "people")
+            manifest = assemble(room / "people")
+            yield room, expected, manifest, dataset.load_checks("sample"), before
+
+    def test_every_bad_file_is_reported_for_what_it_is(self, result):
+        room, expected, _, found, _ = result
+        assert len(expected) >= 40
+        listed = found.groupby("path").check.agg(set).to_dict()
+        prefix = f"{(room / 'people').as_posix()}/"
+        wrong = {
+            name: listed.get(prefix + name)
+            for name, wanted in expected.items()
+            if not listed.get(prefix + name, set()) & wanted
+        }
+        assert not wrong
+
+    def test_good_photos_beside_them_are_not_accused(self, result):
+        manifest = result[2]
+        good = manifest[manifest.path.str.contains("/good_")]
+        assert len(good) == 4 and (good.problem == "").all() and (good.course_split != "").all()
+
+    def test_no_file_was_changed_moved_or_lost(self, result):
+        room, expected, manifest, _, before = result
+        assert content(room / "people") == before
+        assert len(manifest) == len(expected) - 2 + 4 + 14  # without the folder and the stray file
+        assert (manifest.groupby("path").size() == 1).all()
+
+    def test_what_cannot_be_used_is_in_no_split(self, result):
+        manifest = result[2]
+        assert (manifest[manifest.faces == 0].course_split == "").all()
+        assert (manifest[manifest.faces > 0].course_split != "").all()
+
+    def test_each_check_has_words_and_a_picture(self, result):
+        from facecourse.plotting_dataset import show_problems
+
+        _, _, manifest, found, _ = result
+        assert checks.summary(found).meaning.notna().all() and (found.reason != "").all()
+        picture = show_problems(manifest, found, each=1)
+        titles = [axes.get_title() for axes in picture.axes if axes.get_title()]
+        photos = found[found.path.isin(manifest.path)]
+        assert len(titles) == photos.check.nunique() >= 15
+
+    def test_exif_turned_photo_has_its_face_where_the_upright_one_has_it(self, result):
+        manifest = result[2].set_index(result[2].path.str.rpartition("/")[2])
+        upright = sorted(bad_photos.FACES.iterdir())[5]
+        faces = detection.detect_photos([upright], [hashlib.sha256(upright.read_bytes()).hexdigest()], False)
+        (face,) = next(iter(faces.values()))
+        assert np.abs(np.array(manifest.box["turned.jpg"]) - face.box).max() < 5
+
+
+def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(room, monkeypatch):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala", "Eun_Saramova"])
+    assemble(people)
+    first = written(room)
+    assert set(first) == {"manifest.parquet", "manifest.csv", "checks.csv"}
+    shutil.rmtree(room / "cache")
+    shutil.rmtree(room / "outputs")
+    real = os.scandir
+
+    def shuffled(path):
+        return sorted(real(path), key=lambda entry: hashlib.md5(os.fsencode(entry.name)).digest())
+
+    with monkeypatch.context() as patch:
+        patch.setattr("facecourse.photo_files.os.scandir", shuffled)
+        files, _ = dataset.find_photos("sample", people)
+        patch.undo()
+        assert files == dataset.find_photos("sample", people)[0]
+    assemble(people)
+    assert written(room) == first
+    assemble(people)
+    assert written(room) == first
+
+
+def test_one_new_photo_costs_the_work_of_one_photo(room, monkeypatch):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    monkeypatch.setattr("facecourse.photo_files.FRESH_NS", 0)  # else files of this second are read again
+    assemble(people)
+    seen = {"examined": 0, "searched": 0, "embedded": 0}
+
+    def counted(kind, real, size=lambda *_: 1):
+        def call(*given, **more):
+            given = [list(given[0]), *given[1:]] if kind == "searched" else given
+            seen[kind] += size(*given)
+            return real(*given, **more)
+
+        return call
+
+    monkeypatch.setattr(photo_checks, "examine", counted("examined", photo_checks.examine))
+    monkeypatch.setattr(detection, "find_faces", counted("searched", detection.find_faces, lambda x: len(x)))
+    monkeypatch.setattr(recognition, "crop_face", counted("embedded", recognition.crop_face))
+    assemble(people)
+    assert seen == {"examined": 0, "searched": 0, "embedded": 0}
+    new = sorted((PEOPLE / "Ada_Ferro").iterdir())[-1]
+    shutil.copy(new, people / "Ada_Ferro" / "new.jpg")
+    assert len(assemble(people)) == 11
+    assert seen == {"examined": 1, "searched": 1, "embedded": 1}
+
+
+def test_decisions_are_respected_and_follow_a_renamed_photo(room):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    target = sorted((people / "Ada_Ferro").iterdir())[2]
+    first = assemble(people)
+    flags.set_flag(str(target), "drop")
+    second = assemble(people).set_index("path")
+    assert second.flag[str(target)] == "drop" and second.course_split[str(target)] == ""
+    assert second.seed_split[str(target)] == "" and target.exists() and len(second) == len(first)
+    moved = target.rename(target.with_name("another name.jpg"))
+    third = assemble(people).set_index("path")
+    assert third.flag[str(moved)] == "drop" and (third.flag != "").sum() == 1
+    shutil.copy(sorted((PEOPLE / "Ada_Ferro").iterdir())[-1], moved)  # another photo under that name
+    assert (assemble(people).flag == "").all()
+
+
+def test_a_flag_survives_a_spreadsheet_and_a_typing_error_is_named(room):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    path = str(sorted((people / "Ada_Ferro").iterdir())[0])
+    flags.flags_path().write_text(f"path;flag\n{path};DROP\n", encoding="utf-16")
+    assert assemble(people).set_index("path").flag[path] == "drop"
+    flags.flags_path().write_text(f"path,flag\n{path},remove\n")
+    with pytest.raises(flags.FlagsError, match="line 2.*remove"):
+        assemble(people)
+    assert "remove" in flags.flags_path().read_text()  # left for the reader to correct
+
+
+NAMES = [
+    "Zoë Saldaña",
+    "J. R. R. Tolkien",
+    "CON",
+    "aux.",
+    "李小龙",
+    "O'Neill, Conan",
+    "name..dots",
+    "100%",
+    "-rf",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_all_kinds(room, name):
+    people = copy_people(room / "people", ["Bruno_Takala"])
+    shutil.copytree(people / "Bruno_Takala", people / name)
+    for number, path in enumerate(sorted((people / name).iterdir())):
+        shutil.copy(sorted((PEOPLE / "Ada_Ferro").iterdir())[number], path)
+    manifest = assemble(people)
+    person = unicodedata.normalize("NFC", name).replace(" ", "_")
+    assert set(manifest.person) == {person, "Bruno_Takala"}
+    assert (manifest[manifest.person == person].faces == 1).all()
+    assert all(dataset.photo_path(path).exists() for path in manifest.path)
+
+
+def test_one_name_in_two_unicode_forms_is_one_person_and_other_spellings_are_listed(room):
+    people = copy_people(room / "people", ["Bruno_Takala"])
+    spellings = [unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë"), "zoe"]
+    for name, path in zip(spellings, sorted((PEOPLE / "Ada_Ferro").iterdir()), strict=False):
+        (people / name).mkdir(exist_ok=True)
+        shutil.copy(path, people / name)
+    manifest = assemble(people)
+    assert set(manifest.person) == {"Bruno_Takala", "Zoë", "zoe"}
+    found = dataset.load_checks("sample")
+    assert "zoe" in found[found.check == "similar_names"].reason.iloc[0]
+
+
+def test_the_same_person_in_lfw_and_own_people_is_one_identity(room, monkeypatch):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    lfw = copy_people(room / "lfw", ["Ada_Ferro", "Eun_Saramova"], photos=7)
+    monkeypatch.setattr(sources, "lfw_photos", lambda: lfw)
+    manifest = dataset.assemble("lfw", people, "msceleb1m", progress=False)
+    ada = manifest[manifest.person == "Ada_Ferro"]
+    assert set(ada.source) == {"people", "lfw"} and not ada.course_split.str.startswith("unknown").any()
+    found = dataset.load_checks("lfw")
+    assert found[found.check == "merged"].person.tolist() == ["Ada_Ferro"]
+    assert (found.check == "duplicate").sum() == 5  # the five photos that are in both places
+    slice_ = dataset.assemble("lfw", people, "msceleb1m", min_photos=8, progress=False)
+    assert set(slice_.source) == {"people"}
+
+
+def test_without_lfw_the_run_goes_on_and_says_so(room, monkeypatch, capsys):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+
+    def gone():
+        raise sources.SourceError("lfw-deepfunneled.tgz (LFW) could not be fetched.\nTried: ...")
+
+    monkeypatch.setattr(sources, "lfw_photos", gone)
+    manifest = dataset.assemble("lfw", people, "msceleb1m", progress=False)
+    assert len(manifest) == 10 and "Without lfw" in capsys.readouterr().out
+    assert "missing_source" in set(dataset.load_checks("lfw").check)
+
+
+def test_an_empty_or_missing_folder_is_a_clear_error(room):
+    (room / "people").mkdir()
+    with pytest.raises(FileNotFoundError, match="no photo was found"):
+        assemble(room / "people")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        assemble(room / "nowhere")
+
+
+def test_a_credited_photo_has_its_own_licence(room):
+    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    name = sorted((people / "Ada_Ferro").iterdir())[0].relative_to(people).as_posix()
+    (people / "credits.csv").write_text(f"path,title,author,licence\n{name},File:x,Somebody,CC BY 4.0\n")
+    licences = assemble(people).licence
+    assert (licences == "CC BY 4.0").sum() == 1 and len(licences) == 10
+
+
+KILLED = '''
+import os, pathlib, shutil, signal, sys, time
+from facecourse import cache, dataset, detection, files, photo_checks, recognition, settings
+room, people = pathlib.Path(sys.argv[1]), sys.argv[2]
+settings.THREADS = photo_checks.settings.THREADS = 1
+photo_checks.BATCH = detection.CHUNK = recognition.BATCH = 2
+dataset.SOURCES["sample"] = {}
+
+def run(place, stop):
+    """Assemble in a child that kills itself at its `stop`-th step of writing; returns how many it took."""
+    settings.OUTPUTS, settings.DATA, cache.CACHE = place / "outputs", place / "data", place / "cache"
+    settings.DATA.mkdir(parents=True, exist_ok=True)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        steps = 0
+        def around(real):
+            def call(*given, **more):
+                nonlocal steps
+                for half in range(2):  # once just before, once just after
+                    steps += 1
+                    if steps == stop:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    if half == 0:
+                        result = real(*given, **more)
+                return result
+            return call
+        cache.ContentCache.put_many = around(cache.ContentCache.put_many)
+        pathlib.Path.replace = around(pathlib.Path.replace)
+        pathlib.Path.write_bytes = around(pathlib.Path.write_bytes)
+        try:
+            dataset.assemble("sample", people, "msceleb1m", progress=False)
+            os.write(writer, str(steps).encode())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    status = os.waitpid(child, 0)[1]
+    took = os.read(reader, 20).decode()
+    os.close(reader)
+    return status, int(took or 0)
+
+def outcome(place):
+    found = [*(place / "outputs" / "sample").glob("*[vt]"), place / "data" / "flags.csv"]
+    return {path.name: path.read_bytes() for path in found}
+
+status, steps = run(room / "whole", 0)
+assert status == 0, status
+expected = outcome(room / "whole")
+killed = 0
+for k in range(13):
+    place = room / str(k)
+    for moment in (1 + k * (steps - 1) // 12, 2 + k % 5):  # the second time while it goes on from there
+        status, took = run(place, moment)
+        killed += status == signal.SIGKILL
+        assert status in (0, signal.SIGKILL), (moment, status)
+    status, _ = run(place, 0)
+    assert status == 0, (moment, status)
+    assert outcome(place) == expected, moment
+print("killed", killed, "of", steps)
+'''
+
+
+def test_killed_at_any_moment_the_next_run_ends_with_the_same_manifest(tmp_path):
+    people = copy_people(tmp_path / "people", ["Ada_Ferro", "Bruno_Takala"], photos=3)
+    stranger = sorted((PEOPLE / "Farid_Okonska").iterdir())[0]
+    shutil.copy(stranger, people / "Ada_Ferro" / "copy.jpg")
+    shutil.copy(people / "Ada_Ferro" / "copy.jpg", people / "Ada_Ferro" / "copy_again.jpg")
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "rooms"), str(people)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(done.stdout)
+    assert int(done.stdout.split()[1]) >= 20
+
+
+class TestSplits:
+    @staticmethod
+    def random_case(seed):
+        rng = random.Random(seed)
+        persons, groups, from_where = [], [], []
+        for k in range(rng.randint(2, 40)):
+            source = rng.choice(["people", "lfw", "others"])
+            for _ in range(rng.choice([1, 1, 2, 3, 4, 8, 20])):
+                persons.append(f"P{k}")
+                from_where.append(source)
+                groups.append(rng.choice(groups) if groups and rng.random() < 0.1 else len(persons))
+        sums = [hashlib.sha256(f"{seed}-{i}".encode()).hexdigest() for i in range(len(persons))]
+        usable = [rng.random() < 0.95 for _ in persons]
+        return persons, sums, groups, from_where, usable
+
+    @pytest.mark.parametrize("seed", range(60))
+    def test_nothing_leaks_between_any_two_sides(self, seed):
+        persons, sums, groups, from_where, usable = self.random_case(seed)
+        split = splits.course_split(persons, sums, groups, from_where, usable)
+        side_of_group, sides_of_person = {}, {}
+        for person, group, side, good in zip(persons, groups, split, usable, strict=True):
+            assert bool(side) == good
+            if good:
+                assert side_of_group.setdefault(group, side) == side
+                sides_of_person.setdefault(person, set()).add(side)
+        for sides in sides_of_person.values():
+            unknown = {side for side in sides if side.startswith("unknown")}
+            assert not unknown or len(sides) == 1
+        for person, sides in sides_of_person.items():
+            rows = [i for i, name in enumerate(persons) if name == person and usable[i]]
+            if len(rows) == 1 and not sides & {"unknown_val", "unknown_test"}:
+                assert sides == {"train"}
+            if sides & {"val", "test"}:
+                assert "train" in sides
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_seed_split_takes_thirty_percent_rounded_down(self, seed):
+        persons, sums, _, _, usable = self.random_case(seed)
+        split = splits.seed_split(persons, sums, usable)
+        for person in set(persons):
+            sides = [
+                s for s, name, good in zip(split, persons, usable, strict=True) if name == person and good
+            ]
+            assert sides.count("val") == len(sides) * 3 // 10
+            assert sides.count("train") == len(sides) - sides.count("val")
+
+    def test_a_new_person_moves_nobody_to_another_side(self):
+        persons, sums, groups, from_where, usable = self.random_case(3)
+        from_where = ["people"] * len(persons)
+        before = splits.course_split(persons, sums, groups, from_where, usable)
+        after = splits.course_split(
+            [*persons, "New"], [*sums, "f" * 64], [*groups, 10**6], [*from_where, "people"], [*usable, True]
+        )
+        assert after[:-1] == before
+
+    def test_leaks_are_found(self, room):
+        people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+        near = bad_photos.Image.open(sorted((people / "Ada_Ferro").iterdir())[0])
+        near.save(people / "Ada_Ferro" / "near.jpg", quality=60)
+        manifest = assemble(people)
+        assert not splits.find_leaks(manifest).loc["course_split"].any()
+        manifest.loc[manifest.path.str.endswith("near.jpg"), "course_split"] = "unknown_test"
+        leaks = splits.find_leaks(manifest).loc["course_split"]
+        assert leaks["near duplicate"] == 1 and leaks["stranger among the known"] == 1
+
+
+def people_as_vectors(rng):
+    """Twelve people with ten unit vectors each, close around a centre of their own."""
+    centres, persons = rng.normal(size=(12, 64)), np.repeat(np.arange(12), 10)
+    vectors = centres[persons] + 0.5 * rng.normal(size=(120, 64))
+    vectors[7] = centres[3] + 0.5 * rng.normal(size=64)  # a photo of person 3 in the folder of person 0
+    vectors[15] = rng.normal(size=64)  # and a stranger in that of person 1
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), [f"P{k:02d}" for k in persons]
+
+
+def test_only_photos_that_look_like_somebody_else_are_doubted():
+    found = [agreement(*people_as_vectors(np.random.default_rng(seed))).doubtful() for seed in range(50)]
+    assert all(7 in rows for rows in found)
+    assert np.mean([15 in rows for rows in found]) >= 0.8  # random directions are closer than real strangers
+    assert not any(set(rows) - {7, 15} for rows in found)
+
+
+def test_a_doubtful_photo_is_told_apart_from_one_without_a_face_or_without_company():
+    vectors, persons = people_as_vectors(np.random.default_rng(0))
+    vectors[20] = np.nan  # no face
+    found = agreement(vectors, persons)
+    assert found.who[7] == "P03" and found.rival[7] > found.own[7] and np.isnan(found.own[20])
+    assert np.isnan(agreement(vectors[:2], ["A", "A"]).own).all()  # two photos: nobody can say which is wrong
