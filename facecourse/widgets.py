@@ -16,6 +16,7 @@ from facecourse.tryout import Desk, Result
 from lambda_function.photos import open_photo
 
 HERE, DEPLOYED = "this computer", "deployed function"
+TALLEST = 520  # pixels: the bars under a photo should be on screen with it
 FULL = ipywidgets.Layout(width="100%")
 
 
@@ -205,12 +206,10 @@ class ResultStage:
         if result.image is None:
             self.clear()
             return
-        width = min(
-            result.image.shape[1] * SHOWN_SIDE // max(result.image.shape[:2]), 2 * result.image.shape[1]
-        )
+        height, width = result.image.shape[:2]
+        self.frame.layout.max_width = f"{min(SHOWN_SIDE, 2 * width, TALLEST * width // height)}px"
         self.photo.value = jpeg(result.image, SHOWN_SIDE)
         self.rename(result, threshold)
-        self.frame.layout.max_width = f"{width}px"
         self.frame.layout.display = "grid"
 
     def rename(self, result: Result, threshold: float) -> None:
