@@ -73,19 +73,32 @@ def run(project: Path, profile: str, name: str, warm: bool = False) -> None:
     if (outputs / "finished").exists():
         print(f"{name}: done before, in {os.path.relpath(outputs, ROOT)}")
         return
-    fill_caches(project, warm or name == RENDERED)
+    if not outputs.exists():
+        fill_caches(project, warm or name == RENDERED)
+        outputs.mkdir(parents=True)
     keep_celebrities(project, name != RENDERED)
     environment = {key: value for key, value in os.environ.items() if key not in ("PEOPLE", "BACKBONE")}
     environment |= {"PROFILE": profile, "FACECOURSE_OUTPUTS": str(outputs)}
-    if name == RENDERED:
-        commands = [["tools.rendered", *course.NOTEBOOKS, *optional_notebooks()]]
-    else:
-        commands = [["facecourse.prepare"], ["facecourse.course"]]
-        commands += [["tools.groups"]] if name == "sample" else []
-        commands += [["facecourse.course", *optional]] if (optional := optional_notebooks()) else []
-    for command in commands:
-        subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
+    for place, command in enumerate(commands(name)):
+        if (done := outputs / f"step-{place}").exists():
+            continue
+        try:
+            subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
+        except subprocess.CalledProcessError:
+            if not set(command[1:]) & set(optional_notebooks()) or name == RENDERED:
+                raise
+            print(f"{command[1:]} did not run to the end: it stays as it is", file=sys.stderr)
+        done.touch()
     (outputs / "finished").touch()
+
+
+def commands(name: str) -> list[list[str]]:
+    """Return the modules and their arguments that make up a run; each is done once."""
+    if name == RENDERED:
+        return [["tools.rendered", notebook] for notebook in (*course.NOTEBOOKS, *optional_notebooks())]
+    groups = [["tools.groups"]] if name == "sample" else []
+    optional = [["facecourse.course", notebook] for notebook in optional_notebooks()]
+    return [["facecourse.prepare"], ["facecourse.course"], *groups, *optional]
 
 
 def fill_caches(project: Path, warm: bool) -> None:
@@ -151,7 +164,8 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
     ready, complaints = {}, []
     detector = detection.detector()
     folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
-    for name in (*course.NOTEBOOKS, *optional_notebooks()):
+    complete = [name for name in optional_notebooks() if _ran_well(project, profile, name)]
+    for name in (*course.NOTEBOOKS, *complete):
         executed, sample = (
             nbformat.read(project / "outputs" / run_name / profile_ / f"{name}.ipynb", 4)
             for run_name, profile_ in ((profile, profile), (RENDERED, "sample"))
@@ -166,6 +180,11 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
             + "; ".join(complaints)
         )
     return ready
+
+
+def _ran_well(project: Path, profile: str, name: str) -> bool:
+    """Whether an optional notebook ran to its end; course.py notes the time of those alone."""
+    return name in json.loads((project / "outputs" / profile / profile / "seconds.json").read_text())
 
 
 def figures(project: Path, profiles: list[str], warm: bool) -> dict:
