@@ -40,7 +40,7 @@ run: setup
 lab: setup
 	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 209715200}'
 
-test: lint test-unit test-notebooks test-lambda test-scale
+test: lint test-unit test-notebooks
 
 lint: setup
 	$(PY) -m ruff check .
