@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+
+# WebPImagePlugin: else Pillow imports all of its forty decoders, for a tenth of a second, when it first meets one.
+from PIL import Image, ImageOps, PngImagePlugin, WebPImagePlugin  # noqa: F401
 
 MAX_PIXELS = 50_000_000
 # Formats that cameras, phones and browsers write; every further decoder is one more way in for hostile files.

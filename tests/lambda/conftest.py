@@ -46,7 +46,7 @@ def log_lines(capsys):
     return lines
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quiet():
     """Thousands of requests, and nobody who reads their log lines."""
     LOGGER.setLevel(logging.CRITICAL)
