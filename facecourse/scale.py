@@ -296,11 +296,8 @@ def run_shards(
     output.mkdir(parents=True, exist_ok=True)
     todo = [shard for shard in shards if not (output / shard.file).exists()]
     facts = []
-    total, done = (
-        sum(len(s.photos) for s in shards),
-        sum(len(s.photos) for s in shards) - sum(len(s.photos) for s in todo),
-    )
-    with tqdm(total=total, initial=done, unit="photo", desc="shards") as bar:
+    total, left = (sum(len(shard.photos) for shard in part) for part in (shards, todo))
+    with tqdm(total=total, initial=total - left, unit="photo", desc="shards") as bar:
         for fact in engine(todo, str(Path(bundle).resolve()), str(output)) if todo else ():
             facts.append(fact)
             bar.update(fact["photos"])

@@ -63,9 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(files):
-    """Run a FileServer for the length of a block."""
-    server = FileServer(files)
+def running(server):
+    """Answer requests with a server for the length of a block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -73,3 +72,8 @@ def serving(files):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def serving(files):
+    """Run a FileServer for the length of a block."""
+    return running(FileServer(files))

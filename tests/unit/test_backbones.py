@@ -10,7 +10,7 @@ import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1
 
-from facecourse import backbones, downloads, settings
+from facecourse import backbones, settings
 from facecourse.backbones import BACKBONES, BackboneError, build, find_weights, load_backbone, save_backbone
 from facecourse.keras_weights import keras_name, keras_state
 from lambda_function.crops import Preprocessing
@@ -37,11 +37,7 @@ def state(release):
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "DATA", tmp_path)
-    monkeypatch.setattr(settings, "DOWNLOADS", tmp_path / "downloads")
-    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: None)
-    monkeypatch.delenv("FACECOURSE_MIRROR", raising=False)
+def elsewhere(own_downloads):
     find_weights.cache_clear()
     yield
     find_weights.cache_clear()

@@ -21,13 +21,7 @@ DATA = bytes(range(256)) * 8000  # 2 MB
 NAME = "thing.bin"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Downloads go to a folder of the test's own, and back-off takes no time."""
-    monkeypatch.setattr(settings, "DATA", tmp_path)
-    monkeypatch.setattr(settings, "DOWNLOADS", tmp_path / "downloads")
-    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: None)
-    monkeypatch.delenv("FACECOURSE_MIRROR", raising=False)
+pytestmark = pytest.mark.usefixtures("own_downloads")
 
 
 def describe(mirrors, data=DATA, **more):

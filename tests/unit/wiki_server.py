@@ -6,9 +6,10 @@ pages only in a later answer, maxlag as HTTP 200 with an error and Retry-After, 
 
 import json
 import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.unit.file_server import running
 
 PER_ANSWER = 5
 
@@ -109,14 +110,6 @@ class _Handler(BaseHTTPRequestHandler):
         return self.reply(photo["data"], kind=photo.get("mime", "image/png"))
 
 
-@contextmanager
 def wiki(photos):
     """Run a WikiServer for the length of a block."""
-    server = WikiServer(photos)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+    return running(WikiServer(photos))
