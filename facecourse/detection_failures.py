@@ -57,7 +57,7 @@ def failures(manifest: pd.DataFrame, backbone: str, progress: bool = True) -> li
     Parameters
     ----------
     manifest : DataFrame
-        path, sha256, name, width, height of photos.
+        path, sha256, person, width, height of photos, as a manifest has them.
     backbone : str
         Its embeddings say who resembles whom.
     progress : bool
@@ -166,8 +166,8 @@ def _wrong_people(
     size = photos[["width", "height"]].to_numpy()
     chosen = {i: select_face(faces[i], *size[i]) for i in rows}
     vectors = _embed(photos, [(i, faces[i][chosen[i]]) for i in rows], backbone, progress)
-    sums = pd.DataFrame(vectors).groupby(photos["name"].to_numpy()[rows]).transform("sum").to_numpy()
-    count = photos["name"].iloc[rows].map(photos["name"].iloc[rows].value_counts()).to_numpy()
+    sums = pd.DataFrame(vectors).groupby(photos["person"].to_numpy()[rows]).transform("sum").to_numpy()
+    count = photos["person"].iloc[rows].map(photos["person"].iloc[rows].value_counts()).to_numpy()
     others = sums - vectors
     others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
     likeness = np.einsum("nd,nd->n", vectors, others)

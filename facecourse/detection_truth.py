@@ -225,7 +225,7 @@ def _near(face: Face, middle: np.ndarray, side: float) -> bool:
 
 
 def sample_photos(celebrities: bool = False) -> pd.DataFrame:
-    """Return the rendered photos, groups included, as rows of path, sha256, name, width, height.
+    """Return the rendered photos, groups included, as rows of path, sha256, person, width, height, named as in a manifest.
 
     Parameters
     ----------
@@ -241,4 +241,4 @@ def sample_photos(celebrities: bool = False) -> pd.DataFrame:
         height, width = open_photo(path).shape[:2]
         place = path.relative_to(ROOT).as_posix()
         rows.append((place, sha256(path.read_bytes()), name, width, height))
-    return pd.DataFrame(rows, columns=["path", "sha256", "name", "width", "height"])
+    return pd.DataFrame(rows, columns=["path", "sha256", "person", "width", "height"])

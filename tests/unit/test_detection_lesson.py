@@ -188,3 +188,10 @@ def test_sliders_redraw_picture_and_text(group):
     assert bytes(picture.value) != first and "O-Net 3 boxes" in text.value
     sliders[0].value = 120  # the faces are about 110 pixels high, their windows smaller
     assert "6 levels" in text.value
+
+
+def test_the_samples_photos_can_stand_for_a_manifest():
+    from facecourse.dataset import SCHEMA
+    from facecourse.detection_truth import sample_photos
+
+    assert set(sample_photos().columns) <= set(SCHEMA.names)  # notebook 02 takes either
