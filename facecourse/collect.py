@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -256,7 +257,7 @@ def show_collection(table: pd.DataFrame, person: str, most: int = 24):
             photo = Image.new("RGB", (TILE, TILE), "lightgrey")
         pictures.append(np.asarray(ImageOps.pad(photo, (TILE, TILE), color="white")))
         similarity = "" if np.isnan(row.similarity) else f"\nsimilarity {row.similarity:.2f}"
-        texts.append(f"{row.reason}{similarity}")
+        texts.append(textwrap.fill(row.reason, 20) + similarity)
     return show_faces(pictures, texts, title=f"{person.replace('_', ' ')}: what was found")
 
 

@@ -192,19 +192,18 @@ def examined(files: list[PhotoFile], progress: bool = True) -> pd.DataFrame:
 def add_faces(table: pd.DataFrame, progress: bool = True) -> None:
     """Find the faces of all readable photos, take one per photo, and measure it."""
     good = np.flatnonzero(table.fault == "")
-    paths = [str(settings.ROOT / path) for path in table.path]
-    found = detection.detect_photos(
-        [paths[i] for i in good], [table.sha256[i] for i in good], progress=progress
-    )
+    paths, sums = [str(settings.ROOT / path) for path in table.path], table.sha256.tolist()
+    widths, heights = table.width.tolist(), table.height.tolist()  # a cell of a DataFrame costs far more
+    found = detection.detect_photos([paths[i] for i in good], [sums[i] for i in good], progress=progress)
     columns = {name: [empty] * len(table) for name, empty in _NO_FACE.items()}
     for i in good:
-        faces = found[table.sha256[i]]
-        if (chosen := select_face(faces, table.width[i], table.height[i])) is not None:
+        faces = found[sums[i]]
+        if (chosen := select_face(faces, widths[i], heights[i])) is not None:
             for name, value in _describe(faces, chosen).items():
                 columns[name][i] = value
     for name, values in columns.items():
         table[name] = values
-    table["quality"] = photo_checks.face_sharpness(paths, table.sha256.tolist(), columns["box"], progress)
+    table["quality"] = photo_checks.face_sharpness(paths, sums, columns["box"], progress)
 
 
 _NO_FACE = {"faces": 0, "box": None, "landmarks": None, "score": float("nan"), "rival": 0.0, "face_side": 0.0}

@@ -4,7 +4,6 @@ Nothing here knows about widgets, so the same works in a script; `facecourse.wid
 """
 
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from facecourse.endpoint import EndpointError, ask, endpoint_url, serve_function
 from facecourse.local_function import LocalFunction
 from facecourse.settings import THREADS, outputs_for, require
 from lambda_function.gallery import UNKNOWN
-from lambda_function.mtcnn import select_face
+from lambda_function.mtcnn import Face, select_face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser
 
 MAX_FILE = 50_000_000
-REMEMBERED = 12
 
 
 @dataclass
@@ -32,10 +30,13 @@ class Result:
     photo : str
         File name.
     data : bytes
-        The file, kept so that its faces can be enrolled or looked at again.
+        The file, kept so that its faces can be enrolled.
     image : ndarray of shape (height, width, 3), uint8, RGB, or None
     faces : list of dict
         As `Recogniser.recognise` gives them.
+    found : list of Face
+    embeddings : ndarray of shape (faces, d), float32, or None
+        What was computed on this computer, so that the faces can be named again; None from the deployed function.
     by : str
         "this computer" or "deployed function".
     seconds : float
@@ -48,6 +49,8 @@ class Result:
     data: bytes = field(repr=False)
     image: np.ndarray | None = field(default=None, repr=False)
     faces: list[dict] = field(default_factory=list)
+    found: list[Face] = field(default_factory=list, repr=False)
+    embeddings: np.ndarray | None = field(default=None, repr=False)
     by: str = "this computer"
     seconds: float = 0.0
     problem: str = ""
@@ -82,7 +85,7 @@ def name_at(face: dict, threshold: float) -> str:
 
 
 class Desk:
-    """The recogniser of one profile, with the people enrolled at it and its last results.
+    """The recogniser of one profile, with the people enrolled at it; it keeps no photos.
 
     Parameters
     ----------
@@ -92,8 +95,6 @@ class Desk:
     Attributes
     ----------
     recogniser : Recogniser
-    history : deque of Result
-        The last results, newest first.
 
     Raises
     ------
@@ -107,7 +108,6 @@ class Desk:
         self.profile = profile
         bundle = require(outputs_for(profile) / "model", "05_deploy_lambda")
         self.recogniser = Recogniser.load(bundle, threads=THREADS)
-        self.history: deque[Result] = deque(maxlen=REMEMBERED)
         self._served: LocalFunction | None = None
 
     @property
@@ -134,7 +134,7 @@ class Desk:
         return self._served.url.rstrip("/")
 
     def recognise(self, photo: str, data: bytes, deployed: bool = False) -> Result:
-        """Name the faces of one photo and remember the result.
+        """Name the faces of one photo.
 
         Parameters
         ----------
@@ -155,10 +155,11 @@ class Desk:
         try:
             result.image = open_upload(data)
             if deployed:
-                result.faces = ask(self.function_url(), data, result.image)
+                result.faces = _from_left(ask(self.function_url(), data, result.image))
             else:
-                result.faces = self.recogniser.recognise(result.image)
-            result.faces.sort(key=lambda face: face["box"][0])  # numbered from left to right
+                result.found = self.recogniser.detect(result.image)
+                result.embeddings = self.recogniser.embed(result.image, result.found)
+                self.decide(result)
             if not result.faces:
                 result.problem = (
                     "no face was found: try a photo with a face of at least 20 pixels, from the front"
@@ -166,14 +167,13 @@ class Desk:
         except (PhotoError, EndpointError) as error:
             result.problem = str(error)
         result.seconds = time.perf_counter() - start
-        self.history.appendleft(result)
         return result
 
-    def again(self, result: Result) -> None:
-        """Name the faces of a result again, after somebody was enrolled or removed on this computer."""
-        if result.image is not None and result.by == "this computer":
-            faces = self.recogniser.recognise(result.image)
-            result.faces = sorted(faces, key=lambda face: face["box"][0])
+    def decide(self, result: Result) -> None:
+        """Name the faces of a result by the gallery as it is now; the networks are not run again."""
+        if result.embeddings is not None:
+            faces = self.recogniser.decide(result.found, result.embeddings)
+            result.faces = _from_left(faces)
 
     def enrol(self, person: str, photos: list[tuple[str, bytes]]) -> Enrolment:
         """Add a person from one or more photos, or replace one of the same name; no training.
@@ -238,6 +238,10 @@ class Desk:
         if match.name not in (UNKNOWN, person):
             notes.append(f"this face is very like {match.name} (similarity {match.score:.2f})")
         return notes
+
+
+def _from_left(faces: list[dict]) -> list[dict]:
+    return sorted(faces, key=lambda face: face["box"][0])
 
 
 def open_upload(data: bytes) -> np.ndarray:

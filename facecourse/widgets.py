@@ -1,6 +1,7 @@
 """The page of notebook 06: upload a photo and see who it is. Core ipywidgets only, versions 7 and 8."""
 
 import traceback
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
@@ -16,6 +17,7 @@ from facecourse.tryout import Desk, Result
 from lambda_function.photos import open_photo
 
 HERE, DEPLOYED = "this computer", "deployed function"
+REMEMBERED = 12
 TALLEST = 520  # pixels: the bars under a photo should be on screen with it
 FULL = ipywidgets.Layout(width="100%")
 
@@ -35,6 +37,8 @@ class TryIt:
         What is shown.
     current : Result or None
         What is on screen.
+    results : deque of Result
+        The last results, newest first.
 
     Notes
     -----
@@ -43,6 +47,7 @@ class TryIt:
 
     def __init__(self, desk: Desk, bundled: list[Path]):
         self.desk, self.current = desk, None
+        self.results: deque[Result] = deque(maxlen=REMEMBERED)
         self._worker, self._pending = ThreadPoolExecutor(max_workers=1), Future()
         self._pending.set_result(None)
         self.upload = UploadButton("Upload photos", self.open, "fc-upload")
@@ -108,9 +113,11 @@ class TryIt:
         def work() -> None:
             for done, (name, data) in enumerate(photos):
                 self._busy(f"Looking at {name}", done, len(photos))
-                self.show(self.desk.recognise(name, data, deployed))
+                result = self.desk.recognise(name, data, deployed)
+                self.results.appendleft(result)
+                self.show(result)
             self._busy("", 0, 0)
-            failed = sum(bool(result.problem) for result in list(self.desk.history)[: len(photos)])
+            failed = sum(bool(result.problem) for result in list(self.results)[: len(photos)])
             many = f" {len(photos)} photos, {failed} of them with a problem." if len(photos) > 1 else ""
             self._say(caption(self.current, self.threshold.value) + many, bool(self.current.problem))
 
@@ -142,13 +149,13 @@ class TryIt:
 
     def refresh(self) -> None:
         """Name the faces on screen again: somebody was enrolled or removed."""
-        for result in self.desk.history:
-            self.desk.again(result)
+        for result in self.results:
+            self.desk.decide(result)
         self._draw()
 
     def forget(self) -> None:
         """Take every photo off the page and out of memory; enrolled people stay."""
-        self.desk.history.clear()
+        self.results.clear()
         self.current = None
         self.stage.clear()
         self._list_past()
@@ -165,7 +172,7 @@ class TryIt:
         """Redraw the history; a photo that is there already keeps its thumbnail."""
         known = {id(child.result): child for child in self.past.children}
         cards = []
-        for result in self.desk.history:
+        for result in self.results:
             card = known.pop(id(result), None) or PastResult(result, self.show)
             card.rename(self.threshold.value)
             cards.append(card)

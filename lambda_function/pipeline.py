@@ -198,7 +198,11 @@ class Recogniser:
 
     def name(self, image: np.ndarray, faces: list[Face], top: int = 5) -> list[dict]:
         """Name the given faces of one photo; the result is that of `recognise`."""
-        matches = self.gallery.identify(self.embed(image, faces), top)
+        return self.decide(faces, self.embed(image, faces), top)
+
+    def decide(self, faces: list[Face], embeddings: np.ndarray, top: int = 5) -> list[dict]:
+        """Name faces by their embeddings, (n, d) float32, unit rows; the result is that of `recognise`."""
+        matches = self.gallery.identify(embeddings, top)
         return [_as_dict(face, match) for face, match in zip(faces, matches, strict=True)]
 
     def align(self, image: np.ndarray, face: Face) -> np.ndarray:

@@ -127,12 +127,14 @@ class Lab:
 
     def stop(self) -> None:
         """End the server and its kernels."""
-        self.stop_kernels()
-        self.process.terminate()
+        with contextlib.suppress(requests.RequestException):
+            self.stop_kernels()
+            requests.post(f"{self.url}/api/shutdown", headers=self._headers, timeout=10)
         try:
-            self.process.wait(15)
+            self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
 
     def open(self, page: Page, name: str) -> None:
         """Open one notebook of the course in a workspace of its own and wait for its kernel."""
