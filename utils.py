@@ -15,6 +15,7 @@ from facecourse.checks import summary
 from facecourse.collect import collect_people, collection_summary, names_to_collect, show_collection
 from facecourse.dataset import assemble, load_checks, load_manifest
 from facecourse.flags import read_flags, set_flag
+from facecourse.label_errors import known_errors, wrongly_named
 from facecourse.plotting_dataset import plot_photos_per_person, plot_splits, show_people, show_problems
 from facecourse.sources import SourceError, lfw_pairs, load_sources
 from facecourse.splits import find_leaks

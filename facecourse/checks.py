@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pandas as pd
 
+from facecourse.label_errors import doubled_people, wrongly_named
 from facecourse.photo_files import name_key
 from facecourse.photo_groups import Agreement
 
@@ -23,6 +24,7 @@ LOOK = {
     "duplicate": "the same file twice in one person's folder",
     "near_duplicate": "nearly the same picture twice in one person's folder",
     "two_names": "the same picture under two people's names",
+    "wrong_name": "known to show somebody else than LFW says: not in course_split",
     "different_person": "looks like somebody else than the person's other photos",
 }
 NOTE = {
@@ -34,6 +36,7 @@ NOTE = {
     "transparent": "has transparent parts: put on white",
     "turned": "the camera was held sideways: turned upright",
     "merged": "photos of the same name from two sources are one person's",
+    "known_double": "one person under two names in LFW: no stranger, and confused with the other name",
     "similar_names": "names that differ only in case, accents or punctuation",
     "empty_folder": "a person's folder without files",
     "nested_folder": "a person's folder that holds only folders",
@@ -116,6 +119,21 @@ def person_checks(table: pd.DataFrame, agreement: Agreement) -> list[dict]:
             reason += f"; of strangers' photos one in ten reaches {agreement.common:.2f}"
         rows.append(_row("different_person", table.iloc[i], reason))
     return rows
+
+
+def label_checks(table: pd.DataFrame) -> list[dict]:
+    """List what is known to be wrong in LFW's own names, see `label_errors`."""
+    right = wrongly_named(table)
+    rows = [
+        _row("wrong_name", table.loc[i], f"shows {name}: LFW's name is wrong, looked at by eye")
+        for i, name in right[right != ""].items()
+    ]
+    doubled = doubled_people(table.person[table.source == "lfw"])
+    return rows + [
+        _person_row("known_double", person, f"{person} and {other} are one person, looked at by eye")
+        for person, other in sorted(doubled.items())
+        if person < other
+    ]
 
 
 def name_checks(table: pd.DataFrame) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 from facecourse import checks, detection, flags, photo_checks, photo_groups, recognition, settings, sources
 from facecourse.credits import read_credits
 from facecourse.files import write_atomically
+from facecourse.label_errors import doubled_people, wrongly_named
 from facecourse.photo_files import PhotoFile, scan
 from facecourse.report import record, stage
 from facecourse.settings import outputs_for, require
@@ -54,7 +56,7 @@ SCHEMA = pa.schema(
 
 
 def find_photos(
-    profile: str, people: str | Path | None = None, min_photos: int = 1
+    profile: str, people: str | Path | None = None, photos_each: str = "1-999"
 ) -> tuple[list[PhotoFile], list[dict]]:
     """List every file that could be a photo.
 
@@ -64,8 +66,8 @@ def find_photos(
         "sample": people, data/others and the celebrities. "lfw": people and all of LFW.
     people : path, optional
         Folder with one sub-folder per own person; data/people by default.
-    min_photos : int
-        Take only those of LFW's people who have at least this many photos.
+    photos_each : str
+        "10-14": take only those of LFW's people who have 10 to 14 photos.
 
     Returns
     -------
@@ -76,7 +78,12 @@ def find_photos(
     ------
     FileNotFoundError
         If there is no folder `people`, or nothing at all was found.
+    ValueError
+        If `profile` or `photos_each` cannot be understood.
     """
+    if not re.fullmatch(r"\d+-\d+", photos_each):
+        raise ValueError(f"photos of each person must be given as 10-14, say, not {photos_each!r}")
+    least, most = (int(number) for number in photos_each.split("-"))
     outputs_for(profile)  # refuses a misspelt profile before anything is fetched
     folder = Path(people) if people else settings.PEOPLE_DIR
     files, notices = scan(folder, "people", LICENCES["people"])
@@ -88,9 +95,9 @@ def find_photos(
             print(f"Without {source}: {error}\n")
             notices.append(_missing(source, error))
             continue
-        if source == "lfw" and min_photos > 1:
+        if source == "lfw":
             counts = Counter(file.person for file in found)
-            found = [file for file in found if counts[file.person] >= min_photos]
+            found = [file for file in found if least <= counts[file.person] <= most]
         files += found
         notices += odd
     if not files:
@@ -116,7 +123,7 @@ def assemble(
     profile: str,
     people: str | Path | None = None,
     backbone: str | None = None,
-    min_photos: int = 1,
+    photos_each: str = "1-999",
     progress: bool = True,
 ) -> pd.DataFrame:
     """Find, check and split all photos, and write the manifest.
@@ -127,7 +134,7 @@ def assemble(
 
     Parameters
     ----------
-    profile, people, min_photos
+    profile, people, photos_each
         As in `find_photos`.
     backbone : str, optional
         Network that compares a photo with its person's others; by default the profile's.
@@ -148,7 +155,7 @@ def assemble(
         If data/flags.csv cannot be understood.
     """
     decided = flags.read_flags()  # a mistake in there should show before the long work, not after
-    files, rows = find_photos(profile, people, min_photos)
+    files, rows = find_photos(profile, people, photos_each)
     table = examined(files, progress)
     with stage(profile, "detect"):
         add_faces(table, progress)
@@ -159,7 +166,7 @@ def assemble(
         )
     rows += checks.file_checks(table) + checks.face_checks(table) + checks.double_checks(table, pairs)
     rows += checks.person_checks(table, photo_groups.agreement(embeddings, table.person))
-    rows += checks.name_checks(table)
+    rows += checks.name_checks(table) + checks.label_checks(table)
     found = checks.as_table(rows)
     add_problems(table, found)
     table["flag"] = flags.decisions(table.path, table.sha256, decided)
@@ -241,11 +248,13 @@ def add_problems(table: pd.DataFrame, found: pd.DataFrame) -> None:
 
 def add_splits(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> None:
     """Split the photos that have a face and that the reader has not dropped."""
-    usable = ((table.faces > 0) & (table.flag != "drop")).tolist()
+    usable = (table.faces > 0) & (table.flag != "drop")
     persons, sums = table.person.tolist(), table.sha256.tolist()
     groups = photo_groups.groups(len(table), pairs).tolist()
-    table["seed_split"] = seed_split(persons, sums, usable)
-    table["course_split"] = course_split(persons, sums, groups, table.source.tolist(), usable)
+    table["seed_split"] = seed_split(persons, sums, usable.tolist())
+    rightly = (usable & (wrongly_named(table) == "")).tolist()
+    doubled = set(doubled_people(table.person[table.source == "lfw"]))
+    table["course_split"] = course_split(persons, sums, groups, table.source.tolist(), rightly, doubled)
 
 
 def _write(profile: str, table: pd.DataFrame, found: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -75,10 +76,11 @@ def detect_photos(paths: list, sha256s: list[str], progress: bool = True) -> dic
     known = store.get_many(sha256s)
     missing = {sha: path for path, sha in zip(paths, sha256s, strict=True) if sha not in known}
     todo = list(missing.items())
-    with tqdm(total=len(todo), desc="faces", unit="photo", disable=not (progress and todo)) as bar:
+    bar = tqdm(total=len(todo), desc="faces", unit="photo", disable=not (progress and todo))
+    with bar, ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(todo), CHUNK):
             part = todo[start : start + CHUNK]
-            found = find_faces(open_photo(path) for _, path in part)
+            found = find_faces(pool.map(open_photo, [path for _, path in part]))
             fresh = {sha: pack(faces) for (sha, _), faces in zip(part, found, strict=True)}
             store.put_many(fresh)
             known |= fresh

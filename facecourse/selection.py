@@ -60,7 +60,8 @@ def select_head(
             "epochs": best + 1,
         }
     table = pd.DataFrame(rows).T.astype({"epochs": int})
-    kind = table["top-1 on the slice"].idxmax()
+    # Of heads that are equally often right, the surer one: a slice has too few photos for top-1 alone.
+    kind = table.sort_values(["top-1 on the slice", "loss"], ascending=[False, True]).index[0]
     count = int(table.loc[kind, "epochs"])
     vectors = centroids(train.embeddings, train.labels, classes)
     if count:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -43,14 +43,16 @@ def course_split(
     groups: Sequence[int],
     sources: Sequence[str],
     usable: Sequence[bool],
+    doubled: Collection[str] = (),
 ) -> list[str]:
     """Split into train, val and test per person, and keep whole identities as strangers.
 
     Near duplicates (the same `groups` number) always land on the same side; a group that spans several
     people is trained on. Of a person's groups a fifth each goes into val and test, at least one each from
-    three groups on; with two, the second is for val or test; with one, it is trained on. Strangers are
-    chosen among those of a source's people who have few photos, so that the people with many stay for
-    training; nobody who also has own photos becomes one.
+    four groups on; with three, the third is for val or test; with fewer, all are trained on: whoever is tested
+    has two photos to be known by. Strangers are chosen among those of a source's people who have few photos,
+    so that the people with many stay for training; nobody who also has own photos becomes one, nor anybody
+    who is there under a second name.
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ def course_split(
     sources : sequence of str
         Where each photo comes from; STRANGERS says which sources give strangers.
     usable : sequence of bool
+    doubled : collection of str
+        People who are known to be among the others under another name.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def course_split(
     """
     split = [""] * len(persons)
     shared = _shared_groups(persons, groups, usable)
-    strangers = choose_strangers(persons, groups, sources, usable)
+    strangers = choose_strangers(persons, groups, sources, usable, doubled)
     for person, rows in _by_key(persons, usable).items():
         if person in strangers:
             for i in rows:
@@ -89,16 +93,20 @@ def course_split(
 
 def _parts(count: int, trained_already: bool, person: str) -> list[str]:
     """Which side each of a person's groups goes to."""
-    if count + trained_already < 2:
+    if count + trained_already < 3:
         return ["train"] * count
-    if count + trained_already == 2:
+    if count + trained_already == 3:
         return [("val", "test")[_number(person) % 2]] + ["train"] * (count - 1)
     each = max(1, count // 5)
     return ["val"] * each + ["test"] * each + ["train"] * (count - 2 * each)
 
 
 def choose_strangers(
-    persons: Sequence[str], groups: Sequence[int], sources: Sequence[str], usable: Sequence[bool]
+    persons: Sequence[str],
+    groups: Sequence[int],
+    sources: Sequence[str],
+    usable: Sequence[bool],
+    doubled: Collection[str] = (),
 ) -> dict[str, str]:
     """Pick the people who are never trained on.
 
@@ -120,7 +128,7 @@ def choose_strangers(
         if not people:
             continue
         few = np.quantile([counts[p] for p in people], 0.75)
-        candidates = [p for p in people if counts[p] <= few and p not in linked]
+        candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
         chosen = sorted(candidates, key=_number)[: round(share * len(people))]
         strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
     return strangers

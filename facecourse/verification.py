@@ -28,6 +28,10 @@ class Pairs:
     same: np.ndarray
     folds: np.ndarray
 
+    def every(self, step: int) -> "Pairs":
+        """Return each `step`-th pair: the same folds, the same share of pairs of one person, less to compute."""
+        return Pairs(*(values[::step] for values in (self.left, self.right, self.same, self.folds)))
+
 
 def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
     """Read pairs.txt: (fold, photo, photo, same person), a photo as Name_0001.

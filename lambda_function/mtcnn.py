@@ -19,6 +19,7 @@ CELL, STRIDE = 12, 2  # P-Net's window and its step, in pixels of a pyramid leve
 # At most so many windows, candidates and faces are looked at, the likeliest first: a picture tiled with tiny faces
 # has 120,000 windows and would take a minute. A photo of a hundred people stays below.
 MOST_WINDOWS, MOST_CANDIDATES, MOST_FACES = 10_000, 3_000, 1_000
+SURE = 0.9  # below, a face is only taken for the photo's person where there is no surer one
 STRIP = 48 * 1024  # pixels of a level that go through P-Net at once: its layers then stay in the CPU's cache
 
 
@@ -271,7 +272,8 @@ def select_face(faces: list[Face], width: int, height: int, rule: str = "size_an
         Of the photo, in pixels.
     rule : str
         "largest": the largest box. "centre": the box nearest to the photo's middle. "size_and_centre": the
-        largest area minus twice the squared distance from the middle (FaceNet's align_dataset_mtcnn).
+        largest area minus twice the squared distance from the middle (FaceNet's align_dataset_mtcnn). With
+        every rule, faces below SURE are only chosen where there is no surer one: most of them are no faces.
 
     Returns
     -------
@@ -288,10 +290,11 @@ def select_face(faces: list[Face], width: int, height: int, rule: str = "size_an
     if not faces:
         return None
     boxes = np.stack([face.box for face in faces]).astype(np.float64)
+    sure = np.array([face.score >= SURE for face in faces])
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     away = (((boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)) ** 2).sum(axis=1)
     merit = {"largest": area, "centre": -away, "size_and_centre": area - 2 * away}[rule]
-    return int(np.argmax(merit))
+    return int(np.argmax(np.where(sure | ~sure.any(), merit, -np.inf)))
 
 
 def _strips(height: int, width: int) -> list[slice]:

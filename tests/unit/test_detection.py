@@ -124,6 +124,8 @@ def test_rules_of_choice():
     assert select_face(faces, 212, 202, "centre") == 2
     assert select_face(faces, 212, 202) == 1
     assert select_face([], 10, 10) is None
+    faces[1].score = 0.75  # a doubtful box in the middle gives way, but for want of a better one
+    assert select_face(faces, 212, 202) == 2 and select_face([faces[1]], 212, 202) == 0
     with pytest.raises(ValueError, match="no rule"):
         select_face(faces, 10, 10, "prettiest")
 
