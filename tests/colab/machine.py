@@ -60,18 +60,19 @@ CACHED = ("downloads", "cache")
 
 def with_all_they_need(names: list[str]) -> dict[str, metadata.Distribution]:
     """Return the installed distributions of these names and of everything they ask for, by normalised name."""
-    found, waiting = {}, list(names)
+    found, seen, waiting = {}, set(), [Requirement(name) for name in names]
     while waiting:
-        name = waiting.pop()
+        wanted = waiting.pop()
         try:
-            distribution = metadata.distribution(name)
+            distribution = metadata.distribution(wanted.name)
         except metadata.PackageNotFoundError:
             continue
-        key = distribution.metadata["Name"].lower().replace("_", "-")
-        if key not in found:
-            found[key] = distribution
-            asked = (Requirement(line) for line in distribution.requires or [])
-            waiting += [r.name for r in asked if r.marker is None or r.marker.evaluate({"extra": ""})]
+        found[distribution.metadata["Name"].lower().replace("_", "-")] = distribution
+        for extra in {"", *wanted.extras}:
+            if (wanted.name, extra) not in seen:
+                seen.add((wanted.name, extra))
+                asked = (Requirement(line) for line in distribution.requires or [])
+                waiting += [r for r in asked if r.marker is None or r.marker.evaluate({"extra": extra})]
     return found
 
 
@@ -79,7 +80,8 @@ def give(distribution: metadata.Distribution, site: Path) -> None:
     """Put one installed distribution into another environment too, as hard links where the disk allows."""
     for file in distribution.files or []:
         source, target = Path(distribution.locate_file(file)), site / file
-        if ".." in file.parts or "__pycache__" in file.parts or not source.exists():
+        program = ".." in file.parts and file.parent.name == "bin"  # these name their own Python
+        if program or "__pycache__" in file.parts or not source.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -140,7 +142,7 @@ class Machine:
         kept = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("FACECOURSE_")}
         path = f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"
         chosen = str(ROOT / "data" / "people" / "Ada_Ferro" / "Ada_Ferro_0014.jpg")
-        return kept | {"PATH": path, "FACECOURSE_REPOSITORY": str(self.repository), "CHOSEN": chosen}
+        return kept | {"PATH": path, "FACECOURSE_REPOSITORY": self.repository.as_uri(), "CHOSEN": chosen}
 
     def run(self, program: str, folder: Path | None = None) -> str:
         """Run a program with this machine's Python, by default in /content; return what it printed."""
