@@ -85,7 +85,7 @@ def run(project: Path, profile: str, name: str, warm: bool = False) -> None:
         try:
             subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
         except subprocess.CalledProcessError:
-            if not set(command[1:]) & set(optional_notebooks()) or name == RENDERED:
+            if not set(command[1:]) & set(optional_notebooks()):
                 raise
             print(f"{command[1:]} did not run to the end: it stays as it is", file=sys.stderr)
         done.touch()
@@ -96,9 +96,11 @@ def commands(name: str) -> list[list[str]]:
     """Return the modules and their arguments that make up a run; each is done once."""
     if name == RENDERED:
         return [["tools.rendered", notebook] for notebook in (*course.NOTEBOOKS, *optional_notebooks())]
-    groups = [["tools.groups"]] if name == "sample" else []
-    optional = [["facecourse.course", notebook] for notebook in optional_notebooks()]
-    return [["facecourse.prepare"], ["facecourse.course"], *groups, *optional]
+    course_run = [["facecourse.prepare"], ["facecourse.course"]]
+    if name != "sample":
+        return course_run
+    # What scales is shown on the sample: on LFW it would take longer than the course itself.
+    return [*course_run, ["tools.groups"], *(["facecourse.course", name] for name in optional_notebooks())]
 
 
 def fill_caches(project: Path, warm: bool) -> None:
@@ -164,11 +166,11 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
     ready, complaints = {}, []
     detector = detection.detector()
     folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
-    complete = [name for name in optional_notebooks() if _ran_well(project, profile, name)]
-    for name in (*course.NOTEBOOKS, *complete):
+    complete = [name for name in optional_notebooks() if _ran_well(project, name)]
+    for name, profile_ in [*((n, profile) for n in course.NOTEBOOKS), *((n, "sample") for n in complete)]:
         executed, sample = (
-            nbformat.read(project / "outputs" / run_name / profile_ / f"{name}.ipynb", 4)
-            for run_name, profile_ in ((profile, profile), (RENDERED, "sample"))
+            nbformat.read(project / "outputs" / folder / f"{name}.ipynb", 4)
+            for folder in (f"{profile_}/{profile_}", f"{RENDERED}/sample")
         )
         for notebook in (executed, sample):
             alt_text.add_alt_texts(notebook)
@@ -182,9 +184,11 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
     return ready
 
 
-def _ran_well(project: Path, profile: str, name: str) -> bool:
-    """Whether an optional notebook ran to its end; course.py notes the time of those alone."""
-    return name in json.loads((project / "outputs" / profile / profile / "seconds.json").read_text())
+def _ran_well(project: Path, name: str) -> bool:
+    """Whether an optional notebook ran to its end, in both runs; course.py notes the time of those alone."""
+    seconds = project / "outputs/sample/sample/seconds.json"
+    rendered = project / "outputs" / RENDERED / "sample" / f"{name}.ipynb"
+    return name in json.loads(seconds.read_text()) and rendered.exists()
 
 
 def figures(project: Path, profiles: list[str], warm: bool) -> dict:
