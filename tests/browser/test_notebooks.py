@@ -12,7 +12,7 @@ def test_there_are_six():
     assert [name[:2] for name in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", NOTEBOOKS[:5])  # the sixth is opened, run and used in test_try_it.py
 def test_all_cells_run_to_the_end(lab, page, photograph, name):
     lab.open(page, name)
     lab.run_all(page)
