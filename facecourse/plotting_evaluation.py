@@ -141,7 +141,7 @@ def plot_by_photos(table, own=None):
                 axes.errorbar(
                     rows["photos"],
                     rows["top1"] * 100,
-                    rows["spread"] * 100,
+                    np.stack([rows["spread"], np.minimum(rows["spread"], 1 - rows["top1"])]) * 100,
                     color=COLOURS[colour],
                     linestyle=line,
                     marker="o",

@@ -223,10 +223,13 @@ def with_ray(workers: int) -> Callable[[list[Shard], str, str], Iterator[dict]]:
         raise MissingEngine("Ray is an optional extra: pip install -r requirements-scale.txt") from error
 
     def engine(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
+        elsewhere = os.environ.get("RAY_ADDRESS")
+        if ray.is_initialized() and not elsewhere and ray.cluster_resources().get("CPU", 0) < workers:
+            ray.shutdown()  # started for fewer workers: the others would wait for a core for ever
         if not ray.is_initialized():
             logging.getLogger("ray.data").setLevel(logging.ERROR)
             ray.init(
-                num_cpus=None if os.environ.get("RAY_ADDRESS") else workers,
+                num_cpus=None if elsewhere else workers,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level="ERROR",
@@ -239,7 +242,7 @@ def with_ray(workers: int) -> Callable[[list[Shard], str, str], Iterator[dict]]:
             FaceWorker,
             fn_constructor_args=(str(bundle), str(output)),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=workers),
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
             num_cpus=1,
         )
         yield from dataset.iter_rows()

@@ -1,0 +1,76 @@
+"""Notebook 07's engine beside a plain loop: what it costs, and what a second worker brings; the large gallery's recall."""
+
+import tempfile
+import time
+
+import numpy as np
+
+from facecourse import large_gallery, scale
+from facecourse.settings import ROOT, outputs_for
+from facecourse.sources import SourceError, lfw_photos
+from tests.conftest import mirror
+
+PHOTOS, SHARD, PEOPLE, PROBES = 960, 60, 100_000, 500
+
+
+def rows() -> list[dict]:
+    """Return the rows of this room; none where Ray or FAISS, optional extras, are not installed."""
+    try:
+        import faiss  # noqa: F401
+        import ray  # noqa: F401
+    except ImportError:
+        return []
+    return [*_engine_rows(), *_gallery_rows()]
+
+
+def _shards() -> list[scale.Shard]:
+    """Return shards of real photos, else of the sample's."""
+    try:
+        place = lfw_photos() if mirror() else ROOT / "data" / "people"
+    except SourceError:
+        place = ROOT / "data" / "people"
+    return scale.plan(place, outputs_for("sample") / "model", SHARD)[: PHOTOS // SHARD]
+
+
+def _engine_rows() -> list[dict]:
+    shards, bundle = _shards(), outputs_for("sample") / "model"
+    speed, peak = {}, 0.0
+    for name, engine in (("plain", None), ("one", scale.with_ray(1)), ("two", scale.with_ray(2))):
+        with tempfile.TemporaryDirectory() as folder:
+            more = (engine,) if engine else ()
+            facts = scale.run_shards(shards, bundle, folder, *more)
+        speed[name] = scale.throughput(facts)
+        peak = max(peak, facts["peak_mb"].max()) if engine else peak
+    photos = sum(len(shard.photos) for shard in shards)
+    return [
+        _row(f"one worker beside a plain loop, {photos} photos", speed["one"], speed["plain"], "photos/s"),
+        _row("two workers beside twice one worker", speed["two"], 2 * speed["one"], "photos/s"),
+        _row("peak memory of a worker (limit 1000)", peak, 1000.0, "MB"),
+    ]
+
+
+def _gallery_rows() -> list[dict]:
+    people = np.random.default_rng(0).standard_normal((2000, 128)).astype(np.float32)
+    crowd = large_gallery.synthetic_people(people / np.linalg.norm(people, axis=1, keepdims=True), PEOPLE)
+    probes = large_gallery.noisy_copies(crowd[:PROBES], 0.7, np.random.default_rng(1))
+    index = large_gallery.build_index(crowd)
+    start = time.perf_counter()
+    exact = large_gallery.exact_search(crowd, probes)[1]
+    slow = PROBES / (time.perf_counter() - start)
+    start = time.perf_counter()
+    found = index.search(probes, 1)[1]
+    fast = PROBES / (time.perf_counter() - start)
+    return [
+        _row(f"FAISS among {PEOPLE:,} people beside exact search", fast, slow, "probes/s"),
+        _row("its recall@1 (asked)", float((found == exact).mean()), 0.999, "share"),
+    ]
+
+
+def _row(name: str, ours: float, reference: float, unit: str) -> dict:
+    return {
+        "name": f"scale: {name}",
+        "ours": float(ours),
+        "reference": float(reference),
+        "ratio": float(ours / reference),
+        "unit": unit,
+    }
