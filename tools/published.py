@@ -162,8 +162,9 @@ def few_colours(image: Image.Image) -> Image.Image:
 
 
 def _last_lines(text: str) -> str:
-    """Keep of every line what is seen after its carriage returns, without terminal colours."""
-    return "\n".join(line.rstrip("\r").split("\r")[-1] for line in _ANSI.sub("", text).split("\n"))
+    """Keep of every line what is seen after its carriage returns, without terminal colours and Ray's own log."""
+    lines = (line.rstrip("\r").split("\r")[-1] for line in _ANSI.sub("", text).split("\n"))
+    return "\n".join(line for line in lines if not line.startswith("(raylet)"))
 
 
 def _without_places(text: str, folders: list[str]) -> str:

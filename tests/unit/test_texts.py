@@ -131,10 +131,7 @@ def test_layout_in_contributing_names_every_folder():
 
 
 def test_figures_in_the_texts_are_the_measured_ones():
-    place = ROOT / "docs/figures.json"
-    if not place.exists():
-        pytest.skip("no figures yet: make publish")
-    figures = json.loads(place.read_text())
+    figures = json.loads((ROOT / "docs/figures.json").read_text())
     for name in write_figures.FILES:
         text = (ROOT / name).read_text()
         assert write_figures.filled(text, figures) == text, f"{name}: run `make results`"
