@@ -137,7 +137,8 @@ class Lab:
             self.process.wait()
 
     def open(self, page: Page, name: str) -> None:
-        """Open one notebook of the course in a workspace of its own and wait for its kernel."""
+        """Open one notebook, as the repository has it, in a workspace of its own and wait for its kernel."""
+        shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", self.project / "notebooks")
         page.goto(f"{self.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={self.token}&reset")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
         page.locator(".jp-NotebookPanel .jp-Toolbar-kernelName", has_text="Python 3").first.wait_for(
