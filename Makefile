@@ -40,12 +40,11 @@ run: setup
 lab: setup
 	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 209715200}'
 
-# The notebooks come first: what they write is what the later tests open. The last two have the machine to themselves.
+# The notebooks come first: what they write is what the later tests open.
 test: lint
 	$(PY) tools/side_by_side.py "test-notebooks" "test-unit test-scale"
 	$(PY) tools/side_by_side.py "test-results" "test-colab"
-	$(MAKE) --no-print-directory test-lambda
-	$(MAKE) --no-print-directory test-browser
+	$(PY) tools/side_by_side.py "test-browser" "test-lambda"
 
 lint: setup
 	$(PY) -m ruff check .
