@@ -65,7 +65,7 @@ test-results: setup
 test-lambda: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/lambda
 
-# Ten thousand hostile requests instead of test-lambda's two thousand, and other ones each time.
+# Ten thousand hostile requests instead of test-lambda's three thousand, and other ones each time.
 fuzz: setup
 	FUZZ_REQUESTS=10000 FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) -s tests/lambda/test_fuzz.py
 

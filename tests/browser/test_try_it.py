@@ -160,6 +160,7 @@ def test_uploaded_files_are_not_in_the_saved_notebook(page, lab, tmp_path):
     says(page, "Gaspar_Norvath_0001.jpg")
     saved = lab.save(page, NAME)
     assert not errors_of(saved)
+    assert page.get_by_text("Error displaying widget").count() == 0
     states = saved["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     uploads = [one for one in states.values() if one["model_name"] == "FileUploadModel"]
     assert uploads and not any(one["state"].get("value") or one.get("buffers") for one in uploads)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from facecourse.colab import package_name
 from tests.conftest import ROOT
+from tools.publish import project_files
 
 # What Colab brings. facecourse.colab must install none of these, and change none.
 BROUGHT = [
@@ -67,7 +69,7 @@ def with_all_they_need(names: list[str]) -> dict[str, metadata.Distribution]:
             distribution = metadata.distribution(wanted.name)
         except metadata.PackageNotFoundError:
             continue
-        found[distribution.metadata["Name"].lower().replace("_", "-")] = distribution
+        found[package_name(wanted.name)] = distribution
         for extra in {"", *wanted.extras}:
             if (wanted.name, extra) not in seen:
                 seen.add((wanted.name, extra))
@@ -125,12 +127,9 @@ class Machine:
 
     def _publish(self) -> None:
         """Make a repository of the working tree, for the set-up cell to clone."""
-        tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        listed = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file():
-                (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.repository / name)
+        for name in project_files():
+            (self.repository / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, self.repository / name)
         author = ("-c", "user.name=reader", "-c", "user.email=reader@example.org")
         for command in (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "-m", "Copy"]):
             subprocess.run(["git", *command], cwd=self.repository, check=True)

@@ -13,6 +13,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from facecourse.colab import package_name
 from facecourse.settings import OUTPUTS
 from tests.colab.machine import BROUGHT, OLDER, Machine
 from tests.conftest import ROOT
@@ -27,7 +28,6 @@ UPLOAD_7 = """
 import ipywidgets
 photo = root / "data" / "people" / "Ada_Ferro" / "Ada_Ferro_0013.jpg"
 content = photo.read_bytes()
-button = page.upload.widget.children[0]
 about = {"name": photo.name, "type": "image/jpeg", "size": len(content), "lastModified": 0}
 for _ in range(2):  # the same file twice
     button = page.upload.widget.children[0]
@@ -76,8 +76,8 @@ def execute(machine, name: str, more: str = "") -> str:
 def test_the_set_up_cell_installs_only_what_is_missing(set_up):
     before, after = set_up["before"], set_up["after"]
     assert {name: after.get(name) for name in before} == before
-    for name in (*BROUGHT, *(line.split("==")[0].lower().replace("_", "-") for line in OLDER)):
-        assert name.replace("_", "-") in before, f"the imitation lacks {name}"
+    for line in (*BROUGHT, *OLDER):
+        assert package_name(line) in before, f"the imitation lacks {line}"
     assert {"facenet-pytorch", "onnxruntime", "boto3"} <= set(after) - set(before)
     assert not {"jupyterlab", "nbval", "playwright"} & set(after)
 

@@ -1,6 +1,6 @@
 """Thousands of requests that nobody should send: no status of 500 and above, no death, no growing memory.
 
-FUZZ_REQUESTS says how many (2,000; the course was published after 10,000): make fuzz
+FUZZ_REQUESTS says how many (3,000; the course was published after 10,000): make fuzz
 """
 
 import base64
@@ -21,7 +21,7 @@ from PIL import Image
 
 from facecourse.settings import PEOPLE_DIR
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", 2000))
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS", 3000))
 WARM_UP = 200
 STATUSES = {200, 204, 400, 404, 405, 413, 415, 422}
 SEEN: Counter = Counter()
