@@ -28,7 +28,7 @@ $(STAMP):
 		$(PYTHON) -m pip --python $(PY) install --disable-pip-version-check --quiet pip; } || \
 		{ echo 'set-up: this Python cannot make environments. On Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@for d in $(VENV)/lib/python*/site-packages/*.dist-info; do test -e $$d/INSTALLER || rm -rf $$d; done
-	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --disable-pip-version-check --no-compile -r requirements.txt
 	$(PY) -m facecourse.prepare
 	@rm -f $(VENV)/ready-*
 	@touch $@
@@ -42,8 +42,8 @@ lab: setup
 
 # The notebooks come first: what they write is what the later tests open.
 test: lint
-	$(PY) tools/side_by_side.py "test-notebooks" "test-unit test-scale"
-	$(PY) tools/side_by_side.py "test-results" "test-colab"
+	$(PY) tools/side_by_side.py "test-notebooks" "test-unit"
+	$(PY) tools/side_by_side.py "test-results" "test-colab test-scale"
 	$(PY) tools/side_by_side.py "test-browser" "test-lambda"
 
 lint: setup

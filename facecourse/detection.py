@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from facecourse.cache import ContentCache
-from facecourse.mtcnn_export import export_network
 from facecourse.settings import CACHE, THREADS
 from lambda_function.mtcnn import Face, Mtcnn
 from lambda_function.photos import open_photo, shrink
@@ -18,22 +17,24 @@ from lambda_function.pipeline import MAX_SIDE
 
 NETWORKS = ("pnet", "rnet", "onet")
 CHUNK = 32  # photos held in memory at once
-_SETTINGS = "v2-20-0.6-0.7-0.7-0.709"  # of the stored results: change it with anything that changes a box
+_SETTINGS = "v3-20-0.6-0.7-0.7-0.709"  # of the stored results: change it with anything that changes a box
 
 
 def mtcnn_folder() -> Path:
     """Return the folder with pnet.onnx, rnet.onnx and onet.onnx, exported when first asked for.
 
-    The weights are those inside facenet-pytorch's package; see `export_network` for the files' inputs.
+    The weights are those inside facenet-pytorch's package; see `mtcnn_export.export_network` for the files' inputs.
     """
-    folder = CACHE / "mtcnn-4"  # the number goes up with the export
+    folder = CACHE / "mtcnn-5"  # the number goes up with the export
     if all((folder / f"{name}.onnx").exists() for name in NETWORKS):
         return folder
+    from facecourse import mtcnn_export  # torch is for the first time only
+
     CACHE.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".mtcnn-", dir=CACHE))
     try:
         for name in NETWORKS:
-            export_network(name, partial / f"{name}.onnx")
+            mtcnn_export.export_network(name, partial / f"{name}.onnx")
         folder.mkdir(exist_ok=True)
         for name in NETWORKS:  # each one whole: two runs at a time write the same files
             (partial / f"{name}.onnx").replace(folder / f"{name}.onnx")

@@ -35,7 +35,8 @@ STYLE = {
     "axes.titlesize": 11,
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
-    "legend.frameon": False,
+    "legend.framealpha": 1.0,  # a line that marks a threshold does not run through the words
+    "legend.edgecolor": "none",
     "image.cmap": "cividis",
 }
 

@@ -1,9 +1,12 @@
 """Area resampling: any rectangle of a photo, or the whole of it, at any smaller or larger size."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 # Bits per colour and tables needed: three sums share one 64-bit number while they fit, two of them always do.
 NARROW, WIDE = 21, 32
+BAND = 32 * 1024  # pixels that are packed at a time: they stay in the CPU's cache
 
 
 def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -38,12 +41,15 @@ class Pixels:
     ----------
     image : ndarray of shape (height, width, 3), uint8
         Grey pictures of shape (height, width) are taken as three equal channels.
+    each : callable
+        `map`, or that of a pool of threads, which then work on bands of the photo side by side.
     """
 
-    def __init__(self, image: np.ndarray):
+    def __init__(self, image: np.ndarray, each: Callable = map):
         self._image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         self.height, self.width = image.shape[:2]
-        self._tables: dict[int, list[np.ndarray]] = {}
+        # Small windows are always asked for, large ones seldom.
+        self._tables = {NARROW: [self._running_sums(NARROW, slice(0, 3), each)]}
 
     def level(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
         """Return the photo, or some `rows` of it, at another size: (3, height, width) float32, 0 to 255."""
@@ -98,19 +104,28 @@ class Pixels:
             self._tables[bits] = [self._running_sums(bits, group) for group in groups]
         return [(table, bits, group) for table, group in zip(self._tables[bits], groups, strict=True)]
 
-    def _running_sums(self, bits: int, channels: slice) -> np.ndarray:
+    def _running_sums(self, bits: int, channels: slice, each: Callable = map) -> np.ndarray:
         sums = np.zeros((self.height + 1, self.width + 1), np.uint64)
-        inner = sums[1:, 1:]
-        for place, channel in enumerate(range(3)[channels]):
-            inner |= self._image[..., channel].astype(np.uint64) << np.uint64(bits * place)
-        np.cumsum(inner, axis=1, out=inner)
-        for above, row in zip(inner[:-1], inner[1:], strict=True):  # whole rows: cumsum goes down one column
+        step = max(1, BAND // self.width)
+
+        def pack(top: int) -> None:
+            part = self._image[top : top + step]
+            packed = np.zeros(part.shape[:2], np.uint64)
+            for channel in reversed(range(3)[channels]):
+                packed <<= np.uint64(bits)
+                packed |= part[..., channel]
+            np.cumsum(packed, axis=1, out=sums[top + 1 : top + 1 + step, 1:])
+
+        list(each(pack, range(0, self.height, step)))
+        for above, row in zip(sums[:-1], sums[1:], strict=True):  # whole rows: cumsum goes down one column
             row += above  # after the other, and so through all of the memory each time
         return sums
 
 
 def _spread(sums: np.ndarray, bits: int, out: np.ndarray) -> None:
     """Write the fields of packed sums to the first axis of `out`, as float32."""
-    mask = np.uint64((1 << bits) - 1)
+    mask, field = np.uint64((1 << bits) - 1), np.empty_like(sums)
     for place, channel in enumerate(out):
-        channel[...] = (sums >> np.uint64(bits * place)) & mask
+        np.right_shift(sums, np.uint64(bits * place), out=field)
+        np.bitwise_and(field, mask, out=field)
+        channel[...] = field.view(np.int64)  # CPUs turn signed numbers into floats faster

@@ -17,14 +17,15 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float, smaller: b
     smaller : bool
         False: overlap is intersection over union, with box sides x1 - x0. True: intersection over the
         smaller box, with sides x1 - x0 + 1, so that a box inside another one goes ("Min" in the code of
-        Zhang et al. 2016; the sides are as facenet-pytorch has them).
+        Zhang et al. 2016; sides, and the last of equal scores first, are as facenet-pytorch has them).
 
     Returns
     -------
     ndarray of int
         Places of the boxes kept, best score first.
     """
-    order = np.argsort(-scores, kind="stable")
+    # Surely recognised faces have several boxes of the very same score, 1 - 2^-24: their order decides.
+    order = np.argsort(scores, kind="stable")[::-1] if smaller else np.argsort(-scores, kind="stable")
     kept = np.zeros(0, int)
     while len(order):
         # By blocks: all overlaps of the best few hundred at once are faster than one box after the other.

@@ -124,7 +124,7 @@ class Mtcnn:
     def _search(self, image: np.ndarray, each: Callable = map) -> list[Face]:
         if min(image.shape[:2]) * CELL / self.min_face_size < CELL:
             return []  # no face of the smallest size fits in
-        pixels = Pixels(image)
+        pixels = Pixels(image, each)
         return self.output(
             pixels, self.refine(pixels, self.propose(self.heat_maps(pixels, each)), each), each
         )

@@ -136,10 +136,12 @@ class Lab:
             self.process.kill()
             self.process.wait()
 
-    def open(self, page: Page, name: str) -> None:
-        """Open one notebook, as the repository has it, in a workspace of its own and wait for its kernel."""
+    def open(self, page: Page, name: str, tool: str = "lab") -> None:
+        """Open one notebook, as the repository has it, in JupyterLab or "notebook" (7) and wait for its kernel."""
         shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", self.project / "notebooks")
-        page.goto(f"{self.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={self.token}&reset")
+        # In JupyterLab each notebook gets a workspace of its own.
+        place = f"lab/workspaces/{name}/tree" if tool == "lab" else "notebooks"
+        page.goto(f"{self.url}/{place}/notebooks/{name}.ipynb?token={self.token}&reset")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
         page.locator(".jp-NotebookPanel .jp-Toolbar-kernelName", has_text="Python 3").first.wait_for(
             timeout=60_000

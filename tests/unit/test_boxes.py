@@ -8,7 +8,8 @@ from lambda_function.boxes import overlap, shift, square, suppress, within
 
 
 def plain_suppression(boxes, scores, threshold, smaller):
-    extra, left, kept = (1 if smaller else 0), list(np.argsort(-scores, kind="stable")), []
+    order = np.argsort(scores, kind="stable")[::-1] if smaller else np.argsort(-scores, kind="stable")
+    extra, left, kept = (1 if smaller else 0), list(order), []
     area = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
     while left:
         best = left.pop(0)
@@ -40,6 +41,13 @@ def test_a_box_within_another_goes_only_by_the_smaller_area():
     scores = np.array([0.9, 0.8], np.float32)
     assert suppress(boxes, scores, 0.7).tolist() == [0, 1]
     assert suppress(boxes, scores, 0.7, smaller=True).tolist() == [0]
+
+
+def test_of_boxes_with_the_same_score_the_same_one_stays_as_in_facenet_pytorch():
+    boxes = np.array([[0, 0, 50, 50], [1, 0, 51, 50], [0, 1, 50, 51]], np.float32)
+    scores = np.array([0.9, 1, 1], np.float32)
+    assert suppress(boxes, scores, 0.7).tolist() == [1]
+    assert suppress(boxes, scores, 0.7, smaller=True).tolist() == [2]
 
 
 def test_boxes_move_and_become_square():

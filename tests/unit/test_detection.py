@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse import detection
+from facecourse import detection, mtcnn_export
 from facecourse.detection import detect_photos, detector, find_faces, mtcnn_folder, pack, unpack
 from facecourse.detection_truth import find_true_faces, true_faces
 from lambda_function.mtcnn import Face, Mtcnn, select_face
@@ -167,7 +167,7 @@ def test_export_starts_over_when_a_file_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(detection, "CACHE", tmp_path)
     written = []
     monkeypatch.setattr(
-        detection, "export_network", lambda name, path: (written.append(name), path.write_bytes(b"x"))
+        mtcnn_export, "export_network", lambda name, path: (written.append(name), path.write_bytes(b"x"))
     )
     folder = mtcnn_folder()
     (folder / "rnet.onnx").unlink()
