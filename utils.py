@@ -17,7 +17,7 @@ from facecourse.dataset import assemble, load_checks, load_manifest
 from facecourse.flags import read_flags, set_flag
 from facecourse.label_errors import known_errors, wrongly_named
 from facecourse.plotting_dataset import plot_photos_per_person, plot_splits, show_people, show_problems
-from facecourse.sources import SourceError, lfw_pairs, load_sources
+from facecourse.sources import SourceError, lfw_pairs, lfw_photos, load_sources
 from facecourse.splits import find_leaks
 from facecourse.uploads import upload_people
 

@@ -97,6 +97,16 @@ def test_everything_public_in_the_index_is_documented():
     assert not missing
 
 
+def test_the_index_has_all_that_the_notebooks_ask_it_for():
+    import utils
+
+    for path in sorted(ROOT.glob("notebooks/*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        asked = set(re.findall(r"\butils\.(\w+)", code))
+        assert asked and not {name for name in asked if not hasattr(utils, name)}, path.name
+
+
 def test_every_room_can_be_found_from_the_index():
     text = (ROOT / "utils.py").read_text()
     commands = {"__init__", "course", "prepare", "colab"}  # run by make and by the set-up cell
