@@ -7,6 +7,8 @@ PROFILE ?= sample
 BACKBONE ?=
 PEOPLE ?=
 export PROFILE BACKBONE PEOPLE
+# Where it is set, every kernel would compile torch anew, twenty seconds each.
+export PYTHONDONTWRITEBYTECODE =
 
 VENV := .venv
 PY := $(VENV)/bin/python

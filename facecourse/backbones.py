@@ -5,19 +5,22 @@ they differ in the photos they were trained on, in the length of the embedding a
 they expect.
 """
 
+from __future__ import annotations
+
 import functools
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import torch
-from facenet_pytorch import InceptionResnetV1
-from torch import nn
+from typing import TYPE_CHECKING
 
 from facecourse import sources
-from facecourse.keras_weights import BackboneError, keras_state
+from facecourse.settings import BackboneError
 from lambda_function.crops import Preprocessing
 from lambda_function.pipeline import sha256_of
+
+if TYPE_CHECKING:  # torch takes seconds to import, so it waits in the functions that build a network
+    import torch
+    from torch import nn
 
 FALLBACK = "msceleb1m"
 DEFAULTS = {"sample": "msceleb1m", "lfw": "vggface2"}
@@ -174,6 +177,8 @@ def load_backbone(backbone: str) -> tuple[nn.Module, Preprocessing, str]:
     BackboneError
         If the file's tensors are not exactly those of an Inception-ResNet V1.
     """
+    from facecourse.keras_weights import keras_state
+
     weights = find_weights(backbone)
     state = keras_state(weights.path) if weights.path.suffix == ".h5" else _read(weights.path)[0]
     return build(state), weights.preprocessing, weights.name
@@ -181,6 +186,8 @@ def load_backbone(backbone: str) -> tuple[nn.Module, Preprocessing, str]:
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:
     """Read a state_dict, alone or as `save_backbone` writes it; nothing in the file is executed."""
+    import torch
+
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
@@ -203,6 +210,9 @@ def build(state: dict[str, torch.Tensor]) -> nn.Module:
     BackboneError
         If a tensor is missing, superfluous or of another shape.
     """
+    from facenet_pytorch import InceptionResnetV1
+    from torch import nn
+
     last = state.get("last_linear.weight")
     if last is None or last.ndim != 2:
         raise BackboneError("not the weights of an Inception-ResNet V1: last_linear.weight is missing")
@@ -231,5 +241,7 @@ def save_backbone(network: nn.Module, preprocessing: Preprocessing, path: Path) 
     path : Path
         File to write.
     """
+    import torch
+
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     torch.save({"state_dict": state, "preprocessing": asdict(preprocessing)}, path)

@@ -14,15 +14,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pandas as pd
-import torch
 
 from facecourse import recognition
 from facecourse.backbones import default_backbone, find_weights, load_backbone
 from facecourse.detection import NETWORKS, mtcnn_folder
 from facecourse.evaluation import load_decision
 from facecourse.report import record
+from facecourse.saved_head import load_head
 from facecourse.settings import outputs_for
-from facecourse.training import load_head
 from lambda_function.pipeline import BUNDLE_FILES, BundleError, check_bundle, sha256_of
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: the same content gives the same bytes
@@ -80,7 +79,9 @@ def build_bundle(profile: str, backbone_file: Path | None = None, variant: str =
 
 @functools.cache
 def _export_parity(backbone: str, exported: Path) -> float:
-    return recognition.parity(load_backbone(backbone)[0], exported)
+    from facecourse.backbone_export import parity
+
+    return parity(load_backbone(backbone)[0], exported)
 
 
 def _write_description(
@@ -148,23 +149,26 @@ def bundle_parity(folder: Path) -> pd.DataFrame:
     BundleError
         If the bundle is damaged.
     """
+    from facecourse.backbone_export import parity
+
     meta = check_bundle(folder)
     network = load_backbone(meta["backbone"])[0]
     differences = {name: _mtcnn_parity(name, folder / f"{name}.onnx") for name in NETWORKS}
-    differences["backbone"] = recognition.parity(network, folder / "backbone.onnx")
+    differences["backbone"] = parity(network, folder / "backbone.onnx")
     sizes = {name: (folder / f"{name}.onnx").stat().st_size / 1e6 for name in differences}
     return pd.DataFrame({"MB": sizes, "largest difference to torch": differences}).rename_axis("network")
 
 
-@torch.inference_mode()
 def _mtcnn_parity(name: str, path: Path) -> float:
     """Compare with facenet-pytorch's own network, which takes (x - 127.5) / 128 and gives two probabilities."""
+    import torch
     from facenet_pytorch.models import mtcnn
 
     network = {"pnet": mtcnn.PNet, "rnet": mtcnn.RNet, "onet": mtcnn.ONet}[name]().eval()
     side = {"pnet": 60, "rnet": 24, "onet": 48}[name]
     pixels = torch.rand(16, 3, side, side, generator=torch.Generator().manual_seed(2)) * 255
-    *moves, faces = network((pixels - 127.5) / 128)
+    with torch.inference_mode():
+        *moves, faces = network((pixels - 127.5) / 128)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
     pairs = zip(found, [*moves, faces[:, 1:]], strict=True)

@@ -15,8 +15,9 @@ import torch.distributed as dist
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
+from facecourse.photo_sets import centroids
 from facecourse.settings import ROOT
-from facecourse.training import CosineHead, Trainer, batches, centroids, fit, seed_everything
+from facecourse.training import CosineHead, Trainer, batches, fit, seed_everything
 
 
 class DistributedTrainer(Trainer):

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
 from facecourse.files import write_atomically
+from facecourse.photo_sets import PhotoSet, centroids
 from facecourse.settings import outputs_for, require
-from facecourse.training import PhotoSet, centroids
 from lambda_function.gallery import Gallery
 
 
@@ -251,6 +250,8 @@ def calibrate(scores: OpenSet) -> tuple[float, float]:
         Slope and offset of 1 / (1 + exp(-(slope s + offset))): the probability that the best person is the
         right one, if a stranger is as likely as someone known.
     """
+    from sklearn.linear_model import LogisticRegression  # two seconds that only this function needs
+
     values = np.concatenate([scores.known, scores.strangers])
     good = np.concatenate([scores.right, np.zeros(len(scores.strangers), bool)])
     centre, spread = values.mean(), max(values.std(), 1e-6)

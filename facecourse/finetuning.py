@@ -12,18 +12,18 @@ from PIL import Image, ImageEnhance
 from torch import nn
 from torch.nn import functional
 
-from facecourse import recognition, settings
+from facecourse.backbone_export import fold
+from facecourse.photo_sets import centroids
+from facecourse.recognition import load_crops
 from facecourse.training import (
     CosineHead,
     History,
     batches,
-    centroids,
     choose_device,
     measure,
     mixed_precision,
 )
-from lambda_function.crops import Preprocessing, crop_face, normalise
-from lambda_function.photos import open_photo
+from lambda_function.crops import Preprocessing, normalise
 
 # ---- pictures ------------------------------------------------------------------------------------------
 
@@ -51,17 +51,6 @@ def small_task(manifest: pd.DataFrame, people: int = 60, photos: int = 20) -> pd
     chosen = usable[usable["person"].isin(order.index[:people])]
     shuffled = chosen.sort_values("sha256")  # a chance order that is the same everywhere
     return shuffled.groupby("person").head(photos).sort_index()
-
-
-def load_crops(manifest: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
-    """Cut the chosen face out of every photo: (n, size, size, 3) uint8."""
-    rows = zip(manifest["path"], manifest["box"], manifest["landmarks"], strict=True)
-    return np.stack(
-        [
-            crop_face(open_photo(settings.ROOT / path), recognition.face_of(box, points), preprocessing)
-            for path, box, points in rows
-        ]
-    )
 
 
 def augment(crop: np.ndarray, chance: np.random.Generator) -> np.ndarray:
@@ -101,7 +90,7 @@ class Trunk(nn.Module):
 
     def __init__(self, network: nn.Module):
         super().__init__()
-        folded = recognition.fold(network)
+        folded = fold(network)
         names = "conv2d_1a conv2d_2a conv2d_2b maxpool_3a conv2d_3b conv2d_4a conv2d_4b"
         names += " repeat_1 mixed_6a repeat_2 mixed_7a repeat_3"
         self.layers = nn.Sequential(*(getattr(folded, name) for name in names.split()))

@@ -9,9 +9,7 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from torch import nn
 
-
-class BackboneError(ValueError):
-    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
+from facecourse.settings import BackboneError
 
 
 def keras_state(path: Path) -> dict[str, torch.Tensor]:

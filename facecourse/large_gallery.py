@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from facecourse.evaluation import OpenSet, predict
-from facecourse.training import PhotoSet
+from facecourse.photo_sets import PhotoSet
 from lambda_function.gallery import UNKNOWN, Gallery, Match
 
 EXACT_UP_TO = 50_000  # people; below, one matrix product answers as quickly as an index

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from facecourse.photo_sets import PhotoSet
 from facecourse.plotting_faces import face_crop, show_pairs
-from facecourse.training import PhotoSet
 from facecourse.verification import Pairs
 
 

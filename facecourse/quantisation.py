@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from facecourse.finetuning import load_crops
+from facecourse.recognition import load_crops
 from facecourse.verification import Pairs, similarities, ten_folds
 from lambda_function.crops import Preprocessing, normalise
 from lambda_function.pipeline import Embedder
@@ -45,7 +45,7 @@ def quantise(onnx_path: Path, calibration_crops: np.ndarray, preprocessing: Prep
     Parameters
     ----------
     onnx_path : Path
-        As `recognition.export_onnx` writes it.
+        As `backbone_export.export_onnx` writes it.
     calibration_crops : ndarray of shape (n, size, size, 3), uint8
         A hundred faces like those to come; none that a figure is reported on.
     preprocessing : Preprocessing

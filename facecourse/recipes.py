@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from facecourse.finetuning import SmallTask, Tail
-from facecourse.training import CosineHead, Trainer, batches, centroids, choose_device, measure
+from facecourse.photo_sets import centroids
+from facecourse.training import CosineHead, Trainer, batches, choose_device, measure
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)

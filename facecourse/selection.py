@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from facecourse.training import CosineHead, PhotoSet, Trainer, centroids, fit, hold_out
+from facecourse.photo_sets import PhotoSet, centroids, hold_out
+from facecourse.training import CosineHead, Trainer, fit
 
 KINDS = ("softmax", "cosface", "arcface")
 

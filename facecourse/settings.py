@@ -21,6 +21,10 @@ class MissingInput(FileNotFoundError):
     """An earlier notebook has not been run yet; the message says which one."""
 
 
+class BackboneError(ValueError):
+    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
+
+
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Return the cores this process may use: a container's share, not the whole machine's.
 

@@ -13,11 +13,12 @@ from facecourse.backbones import default_backbone, find_weights
 from facecourse.cache import ContentCache
 from facecourse.dataset import load_manifest
 from facecourse.evaluation import identify, load_decision, open_set
-from facecourse.finetuning import load_crops
+from facecourse.photo_sets import photo_sets
 from facecourse.quantisation import halve_weights, quantise
+from facecourse.recognition import load_crops
+from facecourse.saved_head import load_head
 from facecourse.settings import THREADS
 from facecourse.sources import lfw_pairs
-from facecourse.training import load_head, photo_sets
 from facecourse.verification import official_pairs, similarities, ten_folds
 from lambda_function.crops import Preprocessing
 from lambda_function.pipeline import Embedder, sha256_of

@@ -9,8 +9,8 @@ from facecourse.dataset import load_manifest
 from facecourse.evaluation import load_decision, wilson
 from facecourse.files import write_atomically
 from facecourse.recognition import embed_manifest
+from facecourse.saved_head import load_head
 from facecourse.settings import DATA, outputs_for
-from facecourse.training import load_head
 
 PROTOCOL = (
     "Each photo of the 12 rendered people is a probe once; its own person is then the mean of the other 13 photos, "

@@ -14,7 +14,7 @@ from torch.nn import functional
 from facecourse import (
     detection,
     detection_truth,
-    finetuning,
+    photo_sets,
     quantisation,
     recognition,
     settings,
@@ -52,7 +52,7 @@ def sample_crops() -> np.ndarray:
     truth = detection_truth.true_faces()
     truth = truth[~truth["group"]].head(2 * FACES)
     truth = truth.assign(landmarks=[points.ravel() for points in truth["landmarks"]])
-    return finetuning.load_crops(truth, recognition.find_weights(BACKBONE).preprocessing)
+    return recognition.load_crops(truth, recognition.find_weights(BACKBONE).preprocessing)
 
 
 def small_backbone(folder: Path, crops: np.ndarray) -> tuple[Path, Path]:
@@ -91,7 +91,7 @@ def head_seconds() -> float:
     people = chance.standard_normal((PEOPLE, 128)).astype(np.float32)
     rows = people[labels] + 0.5 * chance.standard_normal((PHOTOS, 128)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    head = training.CosineHead(training.centroids(rows, labels, PEOPLE), "softmax")
+    head = training.CosineHead(photo_sets.centroids(rows, labels, PEOPLE), "softmax")
     nobody = (rows[:0], labels[:0])
     trainer = training.Trainer(head, (rows, labels), nobody, 0.003, EPOCHS)
     start = time.perf_counter()

@@ -6,8 +6,9 @@ import pytest
 from facecourse import large_gallery
 from facecourse.distributed import train_with, trainer_for
 from facecourse.large_gallery import LargeGallery, exact_search, far_by_size, noisy_copies, synthetic_people
+from facecourse.photo_sets import PhotoSet
 from facecourse.scale_projection import Assumed, Measured, project
-from facecourse.training import PhotoSet, Trainer, fit
+from facecourse.training import Trainer, fit
 from lambda_function.gallery import Gallery
 
 

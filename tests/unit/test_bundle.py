@@ -8,8 +8,8 @@ import pytest
 
 from facecourse import bundle, settings, variants
 from facecourse.evaluation import save_decision
+from facecourse.saved_head import save_head
 from facecourse.settings import MissingInput
-from facecourse.training import save_head
 from lambda_function.pipeline import BundleError, Recogniser, check_bundle, sha256_of
 
 NAMES = ["Ada", "Bruno", "Chioma"]
@@ -76,13 +76,14 @@ def test_parity_sees_a_changed_network(built, tmp_path):
     import onnx
     from onnx import numpy_helper
 
-    from facecourse import recognition
+    from facecourse.backbone_export import parity
+    from facecourse.backbones import load_backbone
 
     model = onnx.load(built / "backbone.onnx")
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     largest.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(largest) * 1.01, largest.name))
     onnx.save(model, str(tmp_path / "changed.onnx"))
-    assert recognition.parity(recognition.load_backbone("msceleb1m")[0], tmp_path / "changed.onnx") > 1e-4
+    assert parity(load_backbone("msceleb1m")[0], tmp_path / "changed.onnx") > 1e-4
 
 
 def test_the_zip_is_the_folder(built):

@@ -10,8 +10,8 @@ import utils
 OURS = ("facecourse", "lambda_function")
 PUBLIC = {
     name: thing
-    for name, thing in sorted(vars(utils).items())
-    if not name.startswith("_") and callable(thing) and getattr(thing, "__module__", "").startswith(OURS)
+    for name in dir(utils)
+    if callable(thing := getattr(utils, name)) and getattr(thing, "__module__", "").startswith(OURS)
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from facecourse import quantisation, recognition, settings
 from facecourse.detection_truth import true_faces
-from facecourse.finetuning import load_crops
+from facecourse.recognition import load_crops
 
 BACKBONE = "msceleb1m"
 

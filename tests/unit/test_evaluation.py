@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from facecourse import evaluation, settings
 from facecourse.evaluation import OpenSet, calibrate, identify, open_set, own_people, wilson
-from facecourse.training import PhotoSet
+from facecourse.photo_sets import PhotoSet
 
 
 def photo_set(rows, labels, names=("Ada", "Bo", "Cy")):
@@ -137,7 +137,7 @@ def test_more_photos_per_person_help():
 
 def test_people_enrolled_again_are_recognised_nearly_as_well():
     train, test = noisy_people(20, 1, spread=0.3), noisy_people(20, 2, spread=0.3)
-    from facecourse.training import centroids
+    from facecourse.photo_sets import centroids
 
     vectors = centroids(train.embeddings, train.labels, 8)
     again, before = evaluation.enrolment(train.names, vectors, train, test, ["P0", "P5"], photos=5)

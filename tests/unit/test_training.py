@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from facecourse import learning_rate, settings, training
-from facecourse.training import CosineHead, Trainer, centroids, fit, hold_out, photo_sets
+from facecourse import learning_rate, saved_head, settings, training
+from facecourse.photo_sets import centroids, hold_out, photo_sets
+from facecourse.training import CosineHead, Trainer, fit
 
 
 def clouds(people=6, photos=10, dimension=16, spread=0.15, seed=0):
@@ -143,12 +144,12 @@ def test_the_same_seed_gives_the_same_head():
 def test_a_saved_head_comes_back_and_a_missing_one_names_the_notebook(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "OUTPUTS", tmp_path)
     with pytest.raises(settings.MissingInput, match="03_finetune"):
-        training.load_head("sample")
+        saved_head.load_head("sample")
     vectors = np.eye(2, 4, dtype=np.float32)
-    path = training.save_head(
+    path = saved_head.save_head(
         "sample", ["Ada", "Bo"], vectors, 30.0, backbone="msceleb1m", top1=np.float32(0.5)
     )
-    names, again, about = training.load_head("sample")
+    names, again, about = saved_head.load_head("sample")
     assert names == ["Ada", "Bo"] and (again == vectors).all()
     assert about == {"backbone": "msceleb1m", "top1": 0.5}
     assert sorted(p.name for p in path.parent.iterdir()) == ["head.json", "head.npz"]
