@@ -16,7 +16,7 @@ STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
 
-.PHONY: setup run lab test test-unit test-notebooks test-results test-lambda test-scale test-colab test-browser fuzz bench publish results lint clean
+.PHONY: setup run lab test test-unit test-notebooks test-results test-lambda test-scale test-colab test-browser aws-tools fuzz bench publish results lint clean
 
 setup: $(STAMP)
 
@@ -44,9 +44,8 @@ lab: setup
 
 # The notebooks come first: what they write is what the later tests open.
 test: lint
-	$(PY) tools/side_by_side.py "test-notebooks" "test-unit"
-	$(PY) tools/side_by_side.py "test-results" "test-colab test-scale"
-	$(PY) tools/side_by_side.py "test-browser" "test-lambda"
+	$(PY) tools/side_by_side.py "test-notebooks" "test-unit aws-tools"
+	$(PY) tools/side_by_side.py "test-results test-lambda" "test-colab test-scale test-browser"
 
 lint: setup
 	$(PY) -m ruff check .
@@ -63,6 +62,10 @@ test-notebooks: setup
 # What they wrote, and notebooks 01 to 04 on a slice of real LFW if it is there.
 test-results: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/notebooks
+
+# AWS's own tools, in an environment of their own; test-lambda makes it where it is not there yet.
+aws-tools: setup
+	$(PY) -m tests.lambda.aws_tools
 
 test-lambda: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/lambda

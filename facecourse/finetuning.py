@@ -1,6 +1,7 @@
 """Beyond the head: training the network's last block, at a small rate, on augmented photos."""
 
 import copy
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from facecourse.backbone_export import fold
+from facecourse.cache import ContentCache
 from facecourse.photo_sets import centroids
 from facecourse.recognition import load_crops
 from facecourse.training import (
@@ -119,6 +121,8 @@ class Tail(nn.Module):
 def features_before_last_block(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
     """Run the frozen part once over all photos, so that training the rest need not.
 
+    Feature maps are kept in data/cache/: pictures that passed this network before do not pass it again.
+
     Parameters
     ----------
     network : InceptionResnetV1
@@ -132,12 +136,28 @@ def features_before_last_block(network: nn.Module, pixels: np.ndarray) -> torch.
     """
     device = choose_device()
     trunk = Trunk(network).to(device, memory_format=torch.channels_last)
-    parts = []
-    for start in range(0, len(pixels), 32):
-        batch = torch.from_numpy(pixels[start : start + 32]).to(device, memory_format=torch.channels_last)
+    cache = ContentCache(f"features-{device.type}-{_fingerprint(trunk)}")
+    keys = [hashlib.sha256(np.ascontiguousarray(picture)).hexdigest() for picture in pixels]
+    known = cache.get_many(keys)
+    todo = [i for i, key in enumerate(keys) if key not in known]
+    for start in range(0, len(todo), 32):
+        part = todo[start : start + 32]
+        batch = torch.from_numpy(pixels[part]).to(device, memory_format=torch.channels_last)
         with mixed_precision(device):
-            parts.append(trunk(batch).to("cpu", torch.float16, memory_format=torch.contiguous_format))
-    return torch.cat(parts)
+            maps = trunk(batch).to("cpu", torch.float16, memory_format=torch.contiguous_format).numpy()
+        found = {keys[i]: own.tobytes() for i, own in zip(part, maps, strict=True)}
+        cache.put_many(found)
+        known |= found
+    whole = np.frombuffer(bytearray().join(known[key] for key in keys), np.float16)
+    return torch.from_numpy(whole).reshape(len(pixels), 1792, 3, 3)
+
+
+def _fingerprint(trunk: Trunk) -> str:
+    """Name a network by its numbers, as the reader may have tuned it."""
+    digest = hashlib.sha256()
+    for tensor in trunk.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy())
+    return digest.hexdigest()[:12]
 
 
 class BlockTrainer:

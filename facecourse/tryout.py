@@ -292,10 +292,10 @@ def names_at(results: list[Result], people: dict[str, set[str]], thresholds: lis
     Returns
     -------
     DataFrame
-        Index: threshold. Columns: rightly named (that person is in the photo), wrongly named, unknown.
+        Index: threshold, rising. Columns: rightly named (that person is in the photo), wrongly named, unknown.
     """
     rows = []
-    for threshold in thresholds:
+    for threshold in sorted(thresholds):
         named = [(name, people[result.photo]) for result in results for name in result.names(threshold)]
         rows.append(
             {
@@ -304,4 +304,4 @@ def names_at(results: list[Result], people: dict[str, set[str]], thresholds: lis
                 "unknown": sum(name == UNKNOWN for name, _ in named),
             }
         )
-    return pd.DataFrame(rows, index=pd.Index([round(t, 2) for t in thresholds], name="threshold"))
+    return pd.DataFrame(rows, index=pd.Index([round(t, 2) for t in sorted(thresholds)], name="threshold"))

@@ -1,4 +1,4 @@
-"""Run make targets side by side: the first one's output as it comes, the other's when both have ended.
+"""Run make targets side by side: the first group's output as it comes, the other's when both have ended.
 
 Most tests keep one core busy and wait for the disk, the network or a subprocess half of the time.
 """
@@ -10,7 +10,7 @@ import tempfile
 
 def main(shown: str, hidden: str) -> int:
     """Run two groups of targets, "target target ...", as one make each; return how many of them failed."""
-    command = ["make", "--no-print-directory"]
+    command = ["make", "--no-print-directory", "--keep-going"]
     with tempfile.TemporaryFile() as log:
         other = subprocess.Popen([*command, *hidden.split()], stdout=log, stderr=subprocess.STDOUT)
         try:

@@ -24,7 +24,7 @@ def tool_venv() -> Path:
         try:
             subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True, capture_output=True)
             pip = [FOLDER / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-            subprocess.run([*pip, *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
+            subprocess.run([*pip, "--no-compile", *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
         except (subprocess.SubprocessError, OSError) as error:
             said = (getattr(error, "stderr", "") or "").strip().splitlines()
             pytest.skip(f"AWS's tools cannot be installed here: {said[-1] if said else error}")
@@ -39,3 +39,10 @@ def emulator() -> Path:
         pytest.skip("AWS's runtime interface emulator is a program for Linux on x86")
     found[0].chmod(0o755)
     return found[0]
+
+
+if __name__ == "__main__":
+    try:
+        print(f"AWS's tools are in {tool_venv().relative_to(ROOT)}")
+    except pytest.skip.Exception as reason:
+        print(reason)
