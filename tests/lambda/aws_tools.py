@@ -24,7 +24,9 @@ def tool_venv() -> Path:
         try:
             subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True, capture_output=True)
             pip = [FOLDER / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-            subprocess.run([*pip, "--no-compile", *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
+            subprocess.run(
+                [*pip, "--no-compile", *PACKAGES], check=True, capture_output=True, text=True, timeout=900
+            )
         except (subprocess.SubprocessError, OSError) as error:
             said = (getattr(error, "stderr", "") or "").strip().splitlines()
             pytest.skip(f"AWS's tools cannot be installed here: {said[-1] if said else error}")
