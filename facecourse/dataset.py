@@ -20,7 +20,7 @@ from facecourse.photo_files import PhotoFile, scan
 from facecourse.report import record, stage
 from facecourse.settings import outputs_for, require
 from facecourse.splits import course_split, seed_split
-from lambda_function.mtcnn import select_face
+from lambda_function.faces import select_face
 
 LICENCES = {
     "people": "the reader's own; the sample's are CC0",

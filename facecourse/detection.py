@@ -11,7 +11,8 @@ import numpy as np
 
 from facecourse.cache import ContentCache
 from facecourse.settings import CACHE, THREADS
-from lambda_function.mtcnn import Face, Mtcnn
+from lambda_function.faces import Face
+from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo, shrink
 from lambda_function.pipeline import MAX_SIDE
 

@@ -12,7 +12,7 @@ from facecourse.recognition import embed_faces, find_weights
 from facecourse.settings import ROOT
 from facecourse.sources import SourceError, celebrity_photos, fetch
 from facecourse.verification import Pairs, ten_folds
-from lambda_function.mtcnn import Face, select_face
+from lambda_function.faces import Face, select_face
 from lambda_function.photos import open_photo
 
 

@@ -10,7 +10,7 @@ from facecourse.centerface import second_opinion
 from facecourse.detection import detector
 from facecourse.detection_lesson import boxes_of, hits
 from facecourse.sources import SourceError
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
 CONFIRMED = 0.3  # intersection over union from which a true face counts as found

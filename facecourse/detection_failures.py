@@ -13,7 +13,7 @@ from facecourse.detection_lesson import lost_at
 from facecourse.recognition import embed_faces
 from facecourse.settings import ROOT
 from facecourse.sources import SourceError
-from lambda_function.mtcnn import Face, select_face
+from lambda_function.faces import Face, select_face
 from lambda_function.photos import open_photo
 
 SURE = 0.6  # the second detector's probability from which a face that MTCNN lacks counts as missed

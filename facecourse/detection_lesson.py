@@ -10,7 +10,8 @@ import pandas as pd
 from facecourse.detection import detector
 from lambda_function.area import Pixels
 from lambda_function.boxes import overlap, shift, square, suppress
-from lambda_function.mtcnn import Face, HeatMap, windows_of
+from lambda_function.faces import Face
+from lambda_function.mtcnn import HeatMap, windows_of
 
 
 @dataclass

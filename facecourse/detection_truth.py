@@ -14,7 +14,7 @@ from facecourse.settings import DATA, ROOT
 from facecourse.sources import celebrity_photos
 from facecourse.verification import ten_folds
 from lambda_function.boxes import overlap
-from lambda_function.mtcnn import Face, select_face
+from lambda_function.faces import Face, select_face
 from lambda_function.photos import open_photo
 
 RULES = ("largest", "centre", "size_and_centre")

@@ -9,7 +9,8 @@ from facecourse.detection_lesson import Trace, boxes_of
 from facecourse.plotting import COLOURS, STYLE, figure
 from lambda_function.area import Pixels
 from lambda_function.boxes import overlap, shift, within
-from lambda_function.mtcnn import CELL, STRIDE, Face
+from lambda_function.faces import Face
+from lambda_function.mtcnn import CELL, STRIDE
 
 
 def _photo(axes, image: np.ndarray, title: str) -> None:

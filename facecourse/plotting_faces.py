@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse import settings
 from facecourse.plotting import STYLE, figure
 from lambda_function.crops import Preprocessing, crop_face
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
 

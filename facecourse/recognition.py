@@ -25,7 +25,7 @@ from facecourse.backbones import (
 )
 from facecourse.cache import ContentCache
 from lambda_function.crops import Preprocessing, crop_face
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Embedder
 

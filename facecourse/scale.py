@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from facecourse.scale_inputs import list_photos, read_photos
 from facecourse.settings import ROOT
 from lambda_function.crops import crop_face
-from lambda_function.mtcnn import Face, select_face
+from lambda_function.faces import Face, select_face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser, check_bundle
 

@@ -13,8 +13,8 @@ import pandas as pd
 from facecourse.endpoint import EndpointError, ask, endpoint_url, serve_function
 from facecourse.local_function import LocalFunction
 from facecourse.settings import THREADS, outputs_for, require
+from lambda_function.faces import Face, select_face
 from lambda_function.gallery import UNKNOWN
-from lambda_function.mtcnn import Face, select_face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser
 

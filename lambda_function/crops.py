@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from .mtcnn import Face
+from .faces import Face
 
 # Where MTCNN's five landmarks lie on average inside its own box, as fractions of the box (x, y):
 # image-left eye, image-right eye, nose, image-left and image-right mouth corner.

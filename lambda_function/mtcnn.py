@@ -14,32 +14,13 @@ import onnxruntime
 
 from .area import Pixels
 from .boxes import shift, square, suppress, within
+from .faces import Face
 
 CELL, STRIDE = 12, 2  # P-Net's window and its step, in pixels of a pyramid level
 # At most so many windows, candidates and faces are looked at, the likeliest first: a picture tiled with tiny faces
 # has 120,000 windows and would take a minute. A photo of a hundred people stays below.
 MOST_WINDOWS, MOST_CANDIDATES, MOST_FACES = 10_000, 3_000, 1_000
-SURE = 0.9  # below, a face is only taken for the photo's person where there is no surer one
 STRIP = 48 * 1024  # pixels of a level that go through P-Net at once: its layers then stay in the CPU's cache
-
-
-@dataclass
-class Face:
-    """One detected face.
-
-    Attributes
-    ----------
-    box : ndarray of shape (4,), float32
-        x0 y0 x1 y1 in pixels; may reach over the photo's edge.
-    landmarks : ndarray of shape (5, 2), float32
-        x y in pixels: image-left eye, image-right eye, nose, image-left and image-right mouth corner.
-    score : float
-        O-Net's probability that this is a face.
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    score: float
 
 
 @dataclass
@@ -260,41 +241,6 @@ def suppress_within(sizes: list[int], rows: np.ndarray, threshold: float) -> np.
     reach = rows[:, :4].max(initial=0) + CELL
     level = np.repeat(np.arange(len(sizes), dtype=np.float32), sizes)
     return suppress(rows[:, :4] + (level * reach)[:, None], rows[:, 4], threshold)
-
-
-def select_face(faces: list[Face], width: int, height: int, rule: str = "size_and_centre") -> int | None:
-    """Choose the person whom the photo is about.
-
-    Parameters
-    ----------
-    faces : list of Face
-    width, height : int
-        Of the photo, in pixels.
-    rule : str
-        "largest": the largest box. "centre": the box nearest to the photo's middle. "size_and_centre": the
-        largest area minus twice the squared distance from the middle (FaceNet's align_dataset_mtcnn). With
-        every rule, faces below SURE are only chosen where there is no surer one: most of them are no faces.
-
-    Returns
-    -------
-    int or None
-        The face's place in the list; None if the list is empty.
-
-    Raises
-    ------
-    ValueError
-        If there is no such rule.
-    """
-    if rule not in ("largest", "centre", "size_and_centre"):
-        raise ValueError(f"no rule {rule!r}: take 'largest', 'centre' or 'size_and_centre'")
-    if not faces:
-        return None
-    boxes = np.stack([face.box for face in faces]).astype(np.float64)
-    sure = np.array([face.score >= SURE for face in faces])
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    away = (((boxes[:, :2] + boxes[:, 2:]) / 2 - (width / 2, height / 2)) ** 2).sum(axis=1)
-    merit = {"largest": area, "centre": -away, "size_and_centre": area - 2 * away}[rule]
-    return int(np.argmax(np.where(sure | ~sure.any(), merit, -np.inf)))
 
 
 def _strips(height: int, width: int) -> list[slice]:

@@ -16,8 +16,9 @@ import numpy as np
 import onnxruntime
 
 from .crops import Preprocessing, crop_face, normalise
+from .faces import Face
 from .gallery import Gallery, Match
-from .mtcnn import Face, Mtcnn
+from .mtcnn import Mtcnn
 from .photos import open_photo, shrink
 
 __all__ = ["BundleError", "Embedder", "Recogniser", "onnx_session", "open_photo"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lambda_function.boxes import overlap
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 
 EMPTY_STAGE = (RuntimeError, ValueError, IndexError, TypeError)  # what it raises where a stage finds nothing
 

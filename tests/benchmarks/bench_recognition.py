@@ -23,7 +23,7 @@ from facecourse import (
     verification,
 )
 from lambda_function.crops import normalise
-from lambda_function.mtcnn import select_face
+from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Embedder
 from tests.conftest import mirror

@@ -24,8 +24,8 @@ sys.path.insert(0, sys.argv[1])
 
 from lambda_function import app  # noqa: E402
 from lambda_function.crops import Preprocessing, normalise  # noqa: E402
+from lambda_function.faces import Face  # noqa: E402
 from lambda_function.gallery import Gallery  # noqa: E402
-from lambda_function.mtcnn import Face  # noqa: E402
 from lambda_function.pipeline import Recogniser  # noqa: E402
 
 torch.set_num_threads(1)

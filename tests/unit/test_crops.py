@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from lambda_function.crops import TEMPLATE, Preprocessing, crop_face, normalise, similarity_transform
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 
 
 def test_similarity_transform_recovers_a_known_motion():

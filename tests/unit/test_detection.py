@@ -9,7 +9,8 @@ from PIL import Image
 from facecourse import detection, mtcnn_export
 from facecourse.detection import detect_photos, detector, find_faces, mtcnn_folder, pack, unpack
 from facecourse.detection_truth import find_true_faces, true_faces
-from lambda_function.mtcnn import Face, Mtcnn, select_face
+from lambda_function.faces import Face, select_face
+from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import MAX_SIDE
 

@@ -17,7 +17,7 @@ from facecourse.detection_lesson import ablation, hits, lost_at, stage_table, tr
 from facecourse.detection_truth import found_when_changed, rules_on_groups, true_faces
 from facecourse.detection_widgets import explore_settings
 from facecourse.sources import SourceError
-from lambda_function.mtcnn import Face
+from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
 
