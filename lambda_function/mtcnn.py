@@ -15,6 +15,7 @@ import onnxruntime
 from .area import Pixels
 from .boxes import shift, square, suppress, within
 from .faces import Face
+from .sessions import onnx_session
 
 CELL, STRIDE = 12, 2  # P-Net's window and its step, in pixels of a pyramid level
 # At most so many windows, candidates and faces are looked at, the likeliest first: a picture tiled with tiny faces
@@ -81,7 +82,7 @@ class Mtcnn:
         self.min_face_size, self.thresholds, self.factor = min_face_size, tuple(thresholds), factor
         self.threads = threads or min(_cores(), 8)
         self._pnet, self._rnet, self._onet = (
-            _session(Path(folder) / f"{name}.onnx") for name in ("pnet", "rnet", "onet")
+            onnx_session(Path(folder) / f"{name}.onnx", any_size=True) for name in ("pnet", "rnet", "onet")
         )
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
@@ -253,15 +254,6 @@ def _strips(height: int, width: int) -> list[slice]:
 
 def _run(session: onnxruntime.InferenceSession, pixels: np.ndarray) -> list[np.ndarray]:
     return session.run(None, {"pixels": pixels})
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    """Open a network for one thread: photos and strips run side by side, not the loops within a layer."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # every photo has its own shapes
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _cores() -> int:

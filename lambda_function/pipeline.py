@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from .crops import Preprocessing, crop_face, normalise
 from .faces import Face
 from .gallery import Gallery, Match
 from .mtcnn import Mtcnn
 from .photos import open_photo, shrink
+from .sessions import onnx_session
 
-__all__ = ["BundleError", "Embedder", "Recogniser", "onnx_session", "open_photo"]
+__all__ = ["BundleError", "Embedder", "Recogniser", "open_photo"]
 
 MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels there are still found
 BATCH = 16
@@ -30,17 +30,6 @@ BUNDLE_FILES = ("pnet.onnx", "rnet.onnx", "onet.onnx", "backbone.onnx", "gallery
 
 class BundleError(RuntimeError):
     """The model bundle is missing, incomplete or damaged."""
-
-
-def onnx_session(path: str | Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open an ONNX model on the CPU with a fixed number of threads that sleep while they wait."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Spinning threads steal the core from numpy and Pillow between two runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class Embedder:

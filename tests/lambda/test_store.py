@@ -11,6 +11,7 @@ import pytest
 
 from lambda_function import store
 from lambda_function.app import Application
+from lambda_function.pipeline import BUNDLE_FILES
 from lambda_function.settings import Settings
 
 
@@ -88,7 +89,7 @@ def test_a_damaged_copy_in_tmp_is_fetched_again(bucket, archive, new_event, tmp_
     path, digest = archive
     bucket.objects["/models/v1/model.zip"] = path.read_bytes()
     assert health_of(Application(settings_for(digest)), new_event)[0] == 200
-    with open(tmp_path / "tmp" / f"model-{digest[:32]}" / "onet.onnx", "r+b") as file:
+    with open(tmp_path / "tmp" / f"model-{digest[:32]}" / BUNDLE_FILES[0], "r+b") as file:
         file.write(b"\0\0\0\0")
     assert health_of(Application(settings_for(digest)), new_event)[0] == 200 and len(bucket.asked) == 2
 

@@ -10,7 +10,7 @@ from facecourse import bundle, settings, variants
 from facecourse.evaluation import save_decision
 from facecourse.saved_head import save_head
 from facecourse.settings import MissingInput
-from lambda_function.pipeline import BundleError, Recogniser, check_bundle, sha256_of
+from lambda_function.pipeline import BUNDLE_FILES, BundleError, Recogniser, check_bundle, sha256_of
 
 NAMES = ["Ada", "Bruno", "Chioma"]
 
@@ -93,7 +93,7 @@ def test_the_zip_is_the_folder(built):
     assert Recogniser.load(built.with_suffix(".zip")).gallery.labels == NAMES
 
 
-@pytest.mark.parametrize("name", ["gallery.npz", "pnet.onnx"])
+@pytest.mark.parametrize("name", [BUNDLE_FILES[0], BUNDLE_FILES[-1]])
 def test_one_changed_byte_is_seen(built, tmp_path, name):
     for path in built.iterdir():
         (tmp_path / path.name).symlink_to(path)
