@@ -107,7 +107,15 @@ class Weights:
 
 
 def default_backbone(profile: str) -> str:
-    """Return the backbone of a profile: msceleb1m for the sample, vggface2 for lfw."""
+    """Return the backbone of a profile: msceleb1m for the sample, vggface2 for lfw.
+
+    Raises
+    ------
+    ValueError
+        If there is no such profile.
+    """
+    if profile not in DEFAULTS:
+        raise ValueError(f"PROFILE must be one of {', '.join(DEFAULTS)}, not {profile!r}")
     return DEFAULTS[profile]
 
 

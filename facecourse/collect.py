@@ -57,7 +57,7 @@ def names_to_collect(path: str | Path | None = None) -> dict[str, str]:
 
 
 def collect_people(
-    names: dict[str, str] | list[str] | None = None,
+    names: dict[str, str] | list[str] | str | None = None,
     people: str | Path | None = None,
     api: str = API,
     pause: float = PAUSE,
@@ -70,8 +70,8 @@ def collect_people(
 
     Parameters
     ----------
-    names : dict or list of str, optional
-        Names, or names with what to search for; `names_to_collect` by default.
+    names : dict, list of str or str, optional
+        One name, names, or names with what to search for; `names_to_collect` by default.
     people : path, optional
         data/people by default.
     api : str
@@ -90,7 +90,7 @@ def collect_people(
     CommonsError
         If Wikimedia Commons cannot be asked.
     """
-    names = names_to_collect() if names is None else names
+    names = names_to_collect() if names is None else [names] if isinstance(names, str) else names
     wanted = names if isinstance(names, dict) else {name: name for name in names}
     client, tables = Commons(api, pause), []
     for name, words in wanted.items():

@@ -211,7 +211,14 @@ class OpenSet:
         """Return the lowest threshold at which at most `far` of the strangers' photos are given a name.
 
         It lies a little above the most similar stranger who is refused, and no higher than half-way to the next.
+
+        Raises
+        ------
+        ValueError
+            If `far` is not a share from 0 to 1, or there are no strangers.
         """
+        if not 0 <= far <= 1:
+            raise ValueError(f"FAR is a share from 0 to 1 (0.01 is one photo in a hundred), not {far}")
         ordered = np.sort(self.strangers)[::-1].astype(np.float64)
         allowed = int(np.floor(far * len(ordered) + 1e-9))
         if not len(ordered):

@@ -18,6 +18,7 @@ from facecourse.storage import Stored, remove_bucket
 
 TEMPLATE = FUNCTION / "template.yaml"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+WAYS_IN = ("AWS_IAM", "NONE")  # of the template's parameter Authorisation; a local cloud would take any word
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def deploy(
     CloudError
         If the stack cannot be made; with CloudFormation's own reasons.
     """
+    if authorisation not in WAYS_IN:
+        raise CloudError(f"AUTHORISATION must be one of {', '.join(WAYS_IN)}, not {authorisation!r}")
     names = names_for(cloud, profile)
     values = {
         "Bucket": code.bucket,

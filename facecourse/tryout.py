@@ -273,9 +273,12 @@ def photos_at(path: str | Path) -> list[tuple[str, bytes]]:
         If nothing is there.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        return [(file.name, file.read_bytes()) for file in sorted(path.iterdir()) if file.is_file()]
-    return [(path.name, path.read_bytes())]
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    if not files:
+        raise FileNotFoundError(f"there is no photo in {path}; folders in it are not searched")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no photo and no folder {path}, seen from {Path.cwd()}")
+    return [(file.name, file.read_bytes()) for file in files]
 
 
 def names_at(results: list[Result], people: dict[str, set[str]], thresholds: list[float]) -> pd.DataFrame:

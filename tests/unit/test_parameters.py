@@ -1,0 +1,57 @@
+"""What a reader may write by mistake into a notebook's parameters is answered in words that say what to write."""
+
+import numpy as np
+import pytest
+
+from facecourse import collect
+from facecourse.backbones import default_backbone
+from facecourse.cloud import CloudError, open_cloud
+from facecourse.evaluation import OpenSet
+from facecourse.settings import outputs_for
+from facecourse.stack import deploy
+from facecourse.tryout import photos_at
+
+
+@pytest.mark.parametrize("first_use", [default_backbone, outputs_for])
+def test_another_profile(first_use):
+    with pytest.raises(ValueError, match="PROFILE must be one of sample, lfw, not 'LFW'"):
+        first_use("LFW")
+
+
+@pytest.mark.parametrize("far", [-0.01, 1.5, 10])
+def test_a_rate_in_per_cent(far):
+    scores = OpenSet(np.array([0.9]), np.array([True]), np.array([0.3, 0.4]))
+    with pytest.raises(ValueError, match="FAR is a share from 0 to 1"):
+        scores.threshold_at(far)
+
+
+def test_a_photo_that_is_nowhere_and_a_folder_without_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no photo and no folder .*gone.jpg, seen from"):
+        photos_at(tmp_path / "gone.jpg")
+    (tmp_path / "Ada").mkdir()
+    with pytest.raises(FileNotFoundError, match="folders in it are not searched"):
+        photos_at(tmp_path)
+
+
+def test_one_name_instead_of_a_list(monkeypatch, tmp_path):
+    asked = []
+
+    def one(client, person, words, people):
+        asked.append((person, words))
+        return collect.pd.DataFrame({"verdict": []})
+
+    monkeypatch.setattr(collect, "_collect_one", one)
+    monkeypatch.setattr(collect.settings, "DOWNLOADS", tmp_path)
+    collect.collect_people("Mary Robinson", tmp_path)
+    assert asked == [("Mary_Robinson", "Mary Robinson")]
+
+
+def test_another_yes_than_the_one_that_is_asked_for():
+    with pytest.raises(CloudError, match="leave it empty for the local cloud, or write"):
+        open_cloud("yes")
+
+
+@pytest.mark.parametrize("authorisation", ["none", "", "PUBLIC"])
+def test_another_way_in(authorisation):
+    with pytest.raises(CloudError, match="AUTHORISATION must be one of AWS_IAM, NONE"):
+        deploy(None, "sample", None, None, authorisation)
