@@ -101,7 +101,7 @@ def collect_people(
 
 
 def _collect_one(client: Commons, person: str, words: str, people: str | Path | None) -> pd.DataFrame:
-    people, store = Path(people or settings.PEOPLE_DIR), settings.DOWNLOADS / "commons" / person
+    people, store = Path(people or settings.PEOPLE_DIR).expanduser(), settings.DOWNLOADS / "commons" / person
     photos = _found(client, store / "found.json", words)
     rows = [_fetched(client, photo, store) for photo in tqdm(photos, desc=person, unit="photo", leave=False)]
     table = pd.DataFrame(rows, columns=["title", "verdict", "file", "sha256", "source"])

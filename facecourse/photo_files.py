@@ -110,7 +110,7 @@ def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list
     FileNotFoundError
         If there is no such folder.
     """
-    root = Path(folder).resolve()
+    root = Path(folder).expanduser().resolve()
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     shown_root = (

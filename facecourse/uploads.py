@@ -46,7 +46,7 @@ def save_photos(
         If the folder cannot be written.
     """
     person = folder_name(name)
-    folder = Path(people or settings.PEOPLE_DIR) / person
+    folder = Path(people or settings.PEOPLE_DIR).expanduser() / person
     folder.mkdir(parents=True, exist_ok=True)
     known = {sha256(path.read_bytes()): path.name for path in folder.iterdir() if path.is_file()}
     numbers = [int(found[1]) for path in folder.iterdir() if (found := re.search(r"_(\d+)$", path.stem))]
@@ -96,7 +96,7 @@ class PeopleUpload:
     """
 
     def __init__(self, people: str | Path | None = None):
-        self.people = Path(people or settings.PEOPLE_DIR)
+        self.people = Path(people or settings.PEOPLE_DIR).expanduser()
         self.waiting: list[tuple[str, bytes]] = []
         self.name = ipywidgets.Text(description="Name", placeholder="Ada Lovelace")
         self.button = UploadButton("Choose photos", self.add, "facecourse-person-photos")

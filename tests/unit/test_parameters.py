@@ -7,9 +7,11 @@ from facecourse import collect
 from facecourse.backbones import default_backbone
 from facecourse.cloud import CloudError, open_cloud
 from facecourse.evaluation import OpenSet
-from facecourse.settings import outputs_for
+from facecourse.photo_files import scan
+from facecourse.settings import PEOPLE_DIR, outputs_for
 from facecourse.stack import deploy
 from facecourse.tryout import photos_at
+from facecourse.uploads import save_photos
 
 
 @pytest.mark.parametrize("first_use", [default_backbone, outputs_for])
@@ -55,3 +57,11 @@ def test_another_yes_than_the_one_that_is_asked_for():
 def test_another_way_in(authorisation):
     with pytest.raises(CloudError, match="AUTHORISATION must be one of AWS_IAM, NONE"):
         deploy(None, "sample", None, None, authorisation)
+
+
+def test_a_folder_in_the_readers_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    photo = (PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg").read_bytes()
+    written, refused = save_photos("Ada", [("a.jpg", photo)], "~/faces")
+    assert written == [tmp_path / "faces" / "Ada" / "Ada_0001.jpg"] and not refused
+    assert [file.person for file in scan("~/faces", "people", "")[0]] == ["Ada"]
