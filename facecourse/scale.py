@@ -182,7 +182,10 @@ class FaceWorker:
 
 def _rounded(face: Face) -> Face:
     """Round as the manifest does, or a crop could differ by a pixel."""
-    return Face(np.round(face.box, 2), np.round(face.landmarks, 2), round(float(face.score), 4))
+    # Not np.round: on float32 it rounds a few halves to the other side than Python does for the manifest.
+    box, points = ([round(float(v), 2) for v in np.ravel(part)] for part in (face.box, face.landmarks))
+    landmarks = np.array(points, np.float32).reshape(5, 2)
+    return Face(np.array(box, np.float32), landmarks, round(float(face.score), 4))
 
 
 def peak_memory_mb() -> float:

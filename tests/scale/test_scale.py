@@ -10,6 +10,7 @@ import pytest
 from facecourse import scale
 from facecourse.scale_inputs import InputError, list_photos, read_photos
 from facecourse.settings import DATA, OUTPUTS
+from lambda_function.faces import Face
 
 BUNDLE = OUTPUTS / "sample" / "model"
 pytestmark = pytest.mark.skipif(
@@ -141,3 +142,15 @@ def test_places_that_are_not_there_are_named(tmp_path):
         list_photos(tmp_path / "notes.txt")
     assert list_photos(tmp_path) == []
     assert list(read_photos([str(tmp_path / "gone.jpg")])) == [(str(tmp_path / "gone.jpg"), None)]
+
+
+def test_boxes_are_rounded_as_the_manifest_rounds_them():
+    """On float32, np.round takes some of these to the other neighbour."""
+    values = np.random.default_rng(0).uniform(0, 250, (400, 14)).astype(np.float32)
+    for row in values:
+        found = scale._rounded(Face(row[:4], row[4:].reshape(5, 2), 0.5))
+        kept = np.array([round(float(value), 2) for value in row], np.float32)
+        assert np.array_equal(np.concatenate([found.box, found.landmarks.ravel()]), kept)
+    assert not np.array_equal(
+        np.round(values, 2), np.vectorize(lambda v: round(float(v), 2))(values).astype("f")
+    )
