@@ -102,16 +102,28 @@ def _aligned_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -
     forward = similarity_transform(face.landmarks, targets)
     scale = max(float(np.hypot(forward[0, 0], forward[1, 0])), 1e-6)
     step = max(1, int(1 / scale))
-    picture = Image.fromarray(image)
+    inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[:2]
+    left, top, right, bottom = _reach(inverse, size, step, image.shape[1], image.shape[0])
+    picture = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
     if step > 1:  # Pillow's affine samples single pixels: shrink first, or fine detail turns into noise
         picture = picture.reduce(step)
-        forward = forward.copy()
-        forward[:, :2] *= step
-    inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[:2]
+    inverse[:, 2] -= left, top
     aligned = picture.transform(
-        (size, size), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
+        (size, size), Image.Transform.AFFINE, tuple((inverse / step).ravel()), Image.Resampling.BICUBIC
     )
     return np.asarray(aligned)
+
+
+def _reach(inverse: np.ndarray, size: int, step: int, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return the part of a photo that a crop is made of, in whole blocks of `step` pixels: x0, y0, x1, y1."""
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ inverse[:, :2].T + inverse[:, 2]
+    whole = np.array([width, height])
+    # BICUBIC looks at two more blocks on each side.
+    first = (np.floor(corners.min(0) / step) - 2) * step
+    last = (np.ceil(corners.max(0) / step) + 2) * step
+    first = np.clip(first, 0, (whole - 1) // step * step).astype(int)
+    last = np.clip(last, first + 1, whole).astype(int)
+    return (*first.tolist(), *last.tolist())
 
 
 def normalise(crops: np.ndarray, how: str) -> np.ndarray:

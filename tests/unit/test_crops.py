@@ -29,6 +29,25 @@ def test_alignment_puts_the_landmarks_on_the_template():
         assert crop[y - 1 : y + 2, x - 1 : x + 2].mean() > 200
 
 
+@pytest.mark.parametrize("side", [60, 320, 1100])  # as large as the crop, or shrunk before by 2 and by 7
+@pytest.mark.parametrize("corner", [(500, 400), (-40, -30), (1150, 850)])  # inside, and over the edges
+def test_alignment_reads_the_face_alone_and_gives_what_the_whole_photo_gives(side, corner):
+    image = np.random.default_rng(side).integers(0, 255, (901, 1203, 3), dtype=np.uint8)
+    turn = np.array([[0.9, -0.3], [0.3, 0.9]])
+    landmarks = (TEMPLATE * side @ turn.T + corner).astype(np.float32)
+    crop = crop_face(
+        image, Face(np.zeros(4, np.float32), landmarks, 1.0), Preprocessing(margin=16, align=True)
+    )
+    forward = similarity_transform(landmarks, TEMPLATE * 144 + 8)
+    step = max(1, int(1 / np.hypot(forward[0, 0], forward[1, 0])))
+    inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[:2] / step
+    whole = Image.fromarray(image).reduce(step)
+    plain = whole.transform(
+        (160, 160), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
+    )
+    assert np.array_equal(crop, plain)
+
+
 def test_box_crop_is_the_one_of_facenet_pytorch():
     from facenet_pytorch.models.utils.detect_face import extract_face
 
