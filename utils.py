@@ -89,7 +89,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.learning_rate import learning_rate_range
     from facecourse.plotting import LiveHistory, figure, plot_history, plot_learning_rate_range, plot_recipes
     from facecourse.plotting_evaluation import plot_scores
-    from facecourse.quantisation import agreement, halve_weights, lfw_loss, quantise
+    from facecourse.quantisation import agreement, calibration_crops, halve_weights, quantise
     from facecourse.recipes import (
         compare_recipes,
         imagenet_pixels,
@@ -107,14 +107,12 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 04_evaluate
     from facecourse.evaluation import (
         accuracy_by_photos,
-        calibrate,
         enrolment,
         in_words,
-        open_set,
         predict,
-        save_decision,
         wilson,
     )
+    from facecourse.strangers import calibrate, crowds, in_turns, open_set, save_decision
     from facecourse.embedding_map import map_of_embeddings, neighbours_agree
     from facecourse.mistakes import show_misnamed, show_worst_pairs
     from facecourse.plotting_evaluation import (
@@ -172,7 +170,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
 
     # 07_scale_out
     from facecourse.distributed import DistributedTrainer, train_with, trainer_for
-    from facecourse.evaluation import load_decision
+    from facecourse.strangers import load_decision
     from facecourse.large_gallery import (
         LargeGallery,
         build_index,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, so it waits in the functions
     from torch import nn
 
 FALLBACK = "msceleb1m"
-DEFAULTS = {"sample": "msceleb1m", "lfw": "vggface2"}
+EIGHT_BITS = "-int8"  # at the end of a backbone's name: the same network computed with 8-bit numbers
+DEFAULTS = {"sample": "msceleb1m", "lfw": "vggface2" + EIGHT_BITS}
 LFW_CLASSIFIER = ("logits.weight", "logits.bias")  # the training classes of the release files: of no use here
 
 
@@ -107,7 +108,7 @@ class Weights:
 
 
 def default_backbone(profile: str) -> str:
-    """Return the backbone of a profile: msceleb1m for the sample, vggface2 for lfw.
+    """Return the backbone of a profile: msceleb1m for the sample, vggface2 with 8 bits for lfw.
 
     Raises
     ------
@@ -126,12 +127,14 @@ def find_weights(backbone: str) -> Weights:
     Parameters
     ----------
     backbone : str
-        A name of BACKBONES, or the path of a state_dict of an Inception-ResNet V1.
+        A name of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end
+        for a network of 8-bit numbers, see `facecourse.quantisation`.
 
     Returns
     -------
     Weights
-        Those of msceleb1m, with one printed notice, where the release files cannot be fetched.
+        Those of msceleb1m, with one printed notice, where the release files cannot be fetched. The weights
+        of an 8-bit network are the same file under another name.
 
     Raises
     ------
@@ -141,6 +144,9 @@ def find_weights(backbone: str) -> Weights:
         If msceleb1m itself cannot be had.
     """
     backbone = str(backbone)
+    if backbone.endswith(EIGHT_BITS):
+        whole = find_weights(backbone.removesuffix(EIGHT_BITS))
+        return replace(whole, name=whole.name + EIGHT_BITS)
     if backbone not in BACKBONES:
         return _own_weights(Path(backbone))
     entry = BACKBONES[backbone]
@@ -172,7 +178,7 @@ def load_backbone(backbone: str) -> tuple[nn.Module, Preprocessing, str]:
     Parameters
     ----------
     backbone : str
-        A name of BACKBONES, or the path of a state_dict.
+        A name of BACKBONES, or the path of a state_dict; torch computes with 32 bits, also for "-int8".
 
     Returns
     -------

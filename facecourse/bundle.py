@@ -18,10 +18,10 @@ import pandas as pd
 from facecourse import recognition
 from facecourse.backbones import default_backbone, find_weights, load_backbone
 from facecourse.detection import NETWORKS, mtcnn_folder
-from facecourse.evaluation import load_decision
 from facecourse.report import record
 from facecourse.saved_head import load_head
 from facecourse.settings import outputs_for
+from facecourse.strangers import load_decision
 from lambda_function.pipeline import BUNDLE_FILES, BundleError, check_bundle, sha256_of
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: the same content gives the same bytes
@@ -64,7 +64,7 @@ def build_bundle(profile: str, backbone_file: Path | None = None, variant: str =
             shutil.copyfile(mtcnn_folder() / f"{name}.onnx", partial / f"{name}.onnx")
         shutil.copyfile(backbone_file or exported, partial / "backbone.onnx")
         np.savez(partial / "gallery.npz", labels=np.array(labels), vectors=vectors.astype(np.float32))
-        _write_description(partial, profile, backbone, decision, bool(about.get("flip", False)), variant)
+        _write_description(partial, profile, backbone, decision, int(about.get("views", 1)), variant)
         check_bundle(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
@@ -85,7 +85,7 @@ def _export_parity(backbone: str, exported: Path) -> float:
 
 
 def _write_description(
-    folder: Path, profile: str, backbone: str, decision: dict, flip: bool, variant: str
+    folder: Path, profile: str, backbone: str, decision: dict, views: int, variant: str
 ) -> None:
     """Write model.json; its version is a hash of all that changes an answer."""
     weights = find_weights(backbone)
@@ -94,8 +94,9 @@ def _write_description(
         "backbone": weights.name,
         "variant": variant,
         "threshold": float(decision["threshold"]),
+        "crowd": float(decision["crowd"]),
         "calibration": [float(value) for value in decision["calibration"]],
-        "flip": flip,
+        "views": views,
         "preprocessing": asdict(weights.preprocessing),
         "files": {name: sha256_of(folder / name) for name in BUNDLE_FILES},
     }

@@ -94,13 +94,14 @@ def check_settings(profile: str) -> None:
             f"PEOPLE is {people!r}, which is no folder: give one with a folder per person in it"
         )
     if backbone and not Path(backbone).is_file():
-        from facecourse.backbones import (
-            BACKBONES,
-        )  # brings torch along, which the six notebooks do not need here
+        from facecourse.backbones import BACKBONES, EIGHT_BITS
 
-        if backbone not in BACKBONES:
+        whole = backbone.removesuffix(EIGHT_BITS)
+        if whole not in BACKBONES and not Path(whole).is_file():
             known = ", ".join(BACKBONES)
-            raise WrongSetting(f"BACKBONE is {backbone!r}: neither one of {known} nor a file that exists")
+            raise WrongSetting(
+                f"BACKBONE is {backbone!r}: neither one of {known}, these with {EIGHT_BITS}, nor a file that exists"
+            )
 
 
 def run_notebook(name: str, folder: Path) -> float:

@@ -1,29 +1,29 @@
-"""Who is it, and is it anyone we know? Identification, strangers, confidence intervals."""
+"""Which of the people we know is it? Identification, confidence intervals, fewer photos, new people."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from facecourse.files import write_atomically
 from facecourse.photo_sets import PhotoSet, centroids
-from facecourse.settings import outputs_for, require
 from lambda_function.gallery import Gallery
 
 
-def predict(vectors: np.ndarray, photos: PhotoSet) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best person (n,) int64 and the cosine similarity to them (n,) float32 of each photo.
+def predict(vectors: np.ndarray, photos: PhotoSet, crowd: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best person (n,) int64 and the score with them (n,) float32 of each photo.
 
     Parameters
     ----------
     vectors : ndarray of shape (people, d), float32
         One unit vector per enrolled person.
     photos : PhotoSet
+    crowd : float
+        0 for the cosine similarity; else see `lambda_function.gallery.Gallery.scores`.
     """
+    gallery = Gallery([""] * len(vectors), vectors, crowd=crowd)
     best, scores = [], []
     for start in range(0, len(photos), 2048):  # all of LFW against all of its people would be 300 MB
-        part = photos.embeddings[start : start + 2048] @ vectors.T
+        part = gallery.scores(photos.embeddings[start : start + 2048])
         best.append(part.argmax(1))
         scores.append(part.max(1))
     if not best:
@@ -172,131 +172,6 @@ def compare_heads(
 
 def _share(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.4f} [{interval[0]:.3f}, {interval[1]:.3f}]"
-
-
-# ---- strangers -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class OpenSet:
-    """Scores of people who are enrolled and of people who are not.
-
-    Attributes
-    ----------
-    known : ndarray of shape (n,)
-        Best cosine similarity of each photo of a known person.
-    right : ndarray of shape (n,), bool
-        Whether the best person is the right one.
-    strangers : ndarray of shape (m,)
-        Best cosine similarity of each photo of a stranger.
-    """
-
-    known: np.ndarray
-    right: np.ndarray
-    strangers: np.ndarray
-
-    def rates(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return FAR and FRR at each threshold.
-
-        FAR is the share of strangers' photos that are given a name. FRR is the share of known people's photos
-        that are not given their own: called "unknown", or misnamed (as FNIR in ISO/IEC 19795-1).
-        """
-        thresholds = np.asarray(thresholds, np.float64)
-        strangers, named = np.sort(self.strangers), np.sort(self.known[self.right])
-        far = 1 - np.searchsorted(strangers, thresholds, "left") / max(len(strangers), 1)
-        accepted = len(named) - np.searchsorted(named, thresholds, "left")
-        return far, 1 - accepted / max(len(self.known), 1)
-
-    def threshold_at(self, far: float) -> float:
-        """Return the lowest threshold at which at most `far` of the strangers' photos are given a name.
-
-        It lies a little above the most similar stranger who is refused, and no higher than half-way to the next.
-
-        Raises
-        ------
-        ValueError
-            If `far` is not a share from 0 to 1, or there are no strangers.
-        """
-        if not 0 <= far <= 1:
-            raise ValueError(f"FAR is a share from 0 to 1 (0.01 is one photo in a hundred), not {far}")
-        ordered = np.sort(self.strangers)[::-1].astype(np.float64)
-        allowed = int(np.floor(far * len(ordered) + 1e-9))
-        if not len(ordered):
-            raise ValueError("without strangers there is no threshold to choose")
-        below = ordered[allowed] if allowed < len(ordered) else -1.0
-        above = ordered[allowed - 1] if allowed else 1.0
-        if above <= below:
-            return float(np.nextafter(np.float32(below), np.float32(2)))
-        return float(below + min((above - below) / 2, 0.005))
-
-
-def open_set(vectors: np.ndarray, known: PhotoSet, strangers: PhotoSet) -> OpenSet:
-    """Score photos of known people and of strangers against the gallery.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (people, d), float32
-        One unit vector per enrolled person.
-    known, strangers : PhotoSet
-    """
-    best, scores = predict(vectors, known)
-    return OpenSet(scores, best == known.labels, predict(vectors, strangers)[1])
-
-
-def calibrate(scores: OpenSet) -> tuple[float, float]:
-    """Fit the curve from cosine similarity to confidence (Platt, 1999).
-
-    Parameters
-    ----------
-    scores : OpenSet
-        From `open_set`, of photos that nothing was chosen on.
-
-    Returns
-    -------
-    (float, float)
-        Slope and offset of 1 / (1 + exp(-(slope s + offset))): the probability that the best person is the
-        right one, if a stranger is as likely as someone known.
-    """
-    from sklearn.linear_model import LogisticRegression  # two seconds that only this function needs
-
-    values = np.concatenate([scores.known, scores.strangers])
-    good = np.concatenate([scores.right, np.zeros(len(scores.strangers), bool)])
-    centre, spread = values.mean(), max(values.std(), 1e-6)
-    model = LogisticRegression(class_weight="balanced", C=10.0).fit(
-        ((values - centre) / spread)[:, None], good
-    )
-    slope = max(float(model.coef_[0, 0]) / spread, 1e-3)
-    return slope, float(model.intercept_[0]) - slope * float(centre)
-
-
-def save_decision(profile: str, threshold: float, calibration: tuple[float, float], protocol: str) -> None:
-    """Write outputs/<profile>/decision.json: from which similarity on a name is given, and how sure it is.
-
-    Parameters
-    ----------
-    profile : str
-        "sample" or "lfw".
-    threshold : float
-        Cosine similarity.
-    calibration : (float, float)
-        From `calibrate`.
-    protocol : str
-        In words, how both were chosen.
-    """
-    path = outputs_for(profile) / "decision.json"
-    content = {"threshold": threshold, "calibration": list(calibration), "protocol": protocol}
-    write_atomically(path, (json.dumps(content, indent=2, default=float) + "\n").encode())
-
-
-def load_decision(profile: str) -> dict:
-    """Return threshold, calibration and protocol.
-
-    Raises
-    ------
-    facecourse.settings.MissingInput
-        If notebook 04 has not been run with this profile.
-    """
-    return json.loads(require(outputs_for(profile) / "decision.json", "04_evaluate").read_text())
 
 
 # ---- fewer photos, new people --------------------------------------------------------------------------

@@ -8,9 +8,10 @@ nearest to it.
 import numpy as np
 import pandas as pd
 
-from facecourse.evaluation import OpenSet, predict
+from facecourse.evaluation import predict
 from facecourse.photo_sets import PhotoSet
-from lambda_function.gallery import UNKNOWN, Gallery, Match
+from facecourse.strangers import OpenSet
+from lambda_function.gallery import CROWD, UNKNOWN, Gallery, Match, likeness_to_the_crowd
 
 EXACT_UP_TO = 50_000  # people; below, one matrix product answers as quickly as an index
 RECALL = 0.999  # share of probes whose best person the index must find, measured when it is built
@@ -29,10 +30,8 @@ class LargeGallery(Gallery):
         One name per row of `vectors`.
     vectors : ndarray of shape (people, d), float32
         Unit vectors.
-    threshold : float
-        Cosine similarity from which on a name is given.
-    calibration : (float, float)
-        Slope and offset of the confidence's curve.
+    threshold, calibration, crowd
+        As of `Gallery`.
 
     Raises
     ------
@@ -81,7 +80,10 @@ class LargeGallery(Gallery):
         if self._index is None:
             return super().identify(embeddings, top, threshold)
         limit = self.threshold if threshold is None else threshold
-        scores, rows = self.nearest(embeddings, top)
+        scores, rows = self.nearest(embeddings, max(top, CROWD + 1) if self.crowd else top)
+        if self.crowd:
+            scores = scores - np.float32(self.crowd) * likeness_to_the_crowd(scores)
+        scores, rows = scores[:, :top], rows[:, :top]
         sure = self.confidence(scores)
         return [self._named(*found, limit) for found in zip(rows, scores, sure, strict=True)]
 
@@ -250,7 +252,7 @@ def far_by_size(
     known, strangers : PhotoSet
         Probes of enrolled and of other people.
     threshold : float
-        Chosen for the real gallery alone.
+        Cosine similarity, chosen for the real gallery alone.
     sizes : list of int
         People in the gallery, from c to c + m.
     far : float

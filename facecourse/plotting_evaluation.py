@@ -61,7 +61,7 @@ def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], t
     ----------
     curves : dict of str to (ndarray, ndarray, ndarray)
     threshold : float
-        The chosen cosine similarity.
+        The chosen score.
     """
     picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
@@ -69,7 +69,7 @@ def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], t
             axes.plot(thresholds, far * 100, line, color=COLOURS["red"], label=f"FAR, {label}")
             axes.plot(thresholds, frr * 100, line, color=COLOURS["blue"], label=f"FRR, {label}")
         axes.axvline(threshold, color="black", linestyle=":", label=f"chosen on val: {threshold:.3f}")
-        axes.set(xlabel="threshold (cosine similarity)", ylabel="rate (% of photos)", ylim=(-1, 40))
+        axes.set(xlabel="threshold (score)", ylabel="rate (% of photos)", ylim=(-1, 40))
         axes.set_title("Strangers named, and known people refused")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return picture

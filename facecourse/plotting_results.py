@@ -20,7 +20,7 @@ def plot_result(result: Result, threshold: float):
     ----------
     result : Result
     threshold : float
-        Cosine similarity from which on a name is given.
+        Score from which on a name is given.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def plot_result(result: Result, threshold: float):
                 _bars(panel, place + 1, *shown[place], threshold)
             else:
                 panel.axis("off")
-        right.supxlabel("cosine similarity", fontsize=9)
+        right.supxlabel("score", fontsize=9)
     return picture
 
 

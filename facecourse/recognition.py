@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from facecourse import settings
 from facecourse.backbones import (
     BACKBONES,
+    EIGHT_BITS,
     Backbone,
     BackboneError,
     Weights,
@@ -24,10 +25,10 @@ from facecourse.backbones import (
     save_backbone,
 )
 from facecourse.cache import ContentCache
-from lambda_function.crops import Preprocessing, crop_face
+from lambda_function.crops import Preprocessing, check_views, crop_face, other_cut
 from lambda_function.faces import Face
 from lambda_function.photos import PhotoError, open_photo
-from lambda_function.pipeline import Embedder
+from lambda_function.pipeline import Embedder, unit
 
 __all__ = [
     "BACKBONES",
@@ -44,7 +45,10 @@ __all__ = [
     "save_backbone",
 ]
 
-EXPORT_VERSION = 1  # part of the cached file's name: raise it when `export_onnx` changes
+EXPORT_VERSION, QUANTISATION_VERSION = (
+    1,
+    1,
+)  # parts of the cached files' names: raise them with what they hold
 BATCH = 128
 
 
@@ -53,6 +57,8 @@ def onnx_backbone(backbone: str) -> Path:
     weights = find_weights(backbone)
     folder = settings.CACHE / "backbones"
     folder.mkdir(parents=True, exist_ok=True)
+    if weights.name.endswith(EIGHT_BITS):
+        return _eight_bits(backbone, weights, folder)
     path = folder / f"{weights.name}-{weights.sha256[:12]}-v{EXPORT_VERSION}.onnx"
     if not path.exists():
         from facecourse.backbone_export import export_onnx  # torch is for the first time only
@@ -62,10 +68,21 @@ def onnx_backbone(backbone: str) -> Path:
     return path
 
 
+def _eight_bits(backbone: str, weights: Weights, folder: Path) -> Path:
+    whole = onnx_backbone(str(backbone).removesuffix(EIGHT_BITS))
+    path = folder / f"{whole.stem}{EIGHT_BITS}-v{QUANTISATION_VERSION}.onnx"
+    if not path.exists():
+        from facecourse.quantisation import calibration_crops, quantise  # a second that only this needs
+
+        print(f"Making {weights.name}: its ranges are measured on the celebrities' photos.")
+        quantise(whole, calibration_crops(weights.preprocessing), weights.preprocessing, path)
+    return path
+
+
 @functools.lru_cache(maxsize=4)
 def embedder(backbone: str) -> Embedder:
     """Return the embedder of a backbone on all usable cores."""
-    return Embedder(onnx_backbone(backbone), find_weights(backbone).preprocessing, settings.THREADS)
+    return _embedder_with(backbone, find_weights(backbone).preprocessing)
 
 
 def face_of(box: Iterable[float], landmarks: Iterable[float], score: float = 1.0) -> Face:
@@ -80,7 +97,7 @@ def embed_faces(
     faces: list[Face],
     backbone: str,
     *,
-    flip: bool = False,
+    views: int = 1,
     preprocessing: Preprocessing | None = None,
     progress: bool = True,
 ) -> np.ndarray:
@@ -94,8 +111,8 @@ def embed_faces(
     faces : list of Face
         In pixels of the upright photo.
     backbone : str
-    flip : bool
-        Average each embedding with that of the mirrored crop.
+    views : int
+        1, 2 or 4: of how many crops the embeddings are averaged, see `lambda_function.crops.views_of`.
     preprocessing : Preprocessing, optional
         Instead of the backbone's own.
     progress : bool
@@ -106,32 +123,41 @@ def embed_faces(
     ndarray of shape (n, d), float32
         Unit rows; nan where the photo can no longer be read.
     """
-    tool = _embedder_with(backbone, preprocessing)
-    cache = ContentCache(_namespace(backbone, tool.preprocessing))
-    keys = [_key(sha256, face) for sha256, face in zip(sha256s, faces, strict=True)]
-    passes = {"": False, "|mirrored": True} if flip else {"": False}
+    check_views(views)
+    own = preprocessing or find_weights(backbone).preprocessing
+    cuts = [own, other_cut(own)] if views == 4 else [own]
+    photos = list(zip(paths, sha256s, faces, strict=True))
+    rows = sum(_of_one_cut(photos, backbone, cut, views > 1, progress) for cut in cuts)
+    return rows if views == 1 else unit(rows)
+
+
+def _of_one_cut(
+    photos: list[tuple[Path, str, Face]], backbone: str, cut: Preprocessing, mirrored: bool, progress: bool
+) -> np.ndarray:
+    """Embed faces cut in one way, or add to it what their mirror images give; both are kept by themselves."""
+    tool, cache = _embedder_with(backbone, cut), ContentCache(_namespace(backbone, cut))
+    keys = [_key(sha256, face) for _, sha256, face in photos]
+    passes = {"": False, "|mirrored": True} if mirrored else {"": False}
     known = cache.get_many(key + suffix for key in keys for suffix in passes)
     todo = [i for i, key in enumerate(keys) if any(key + suffix not in known for suffix in passes)]
-    with tqdm(total=len(todo), unit="face", desc="Embedding", disable=not progress or not todo) as bar:
+    title = "Embedding, straightened" if cut.align else "Embedding"
+    with tqdm(total=len(todo), unit="face", desc=title, disable=not progress or not todo) as bar:
         for start in range(0, len(todo), BATCH):
             part = todo[start : start + BATCH]
             missing = {s: m for s, m in passes.items() if any(keys[i] + s not in known for i in part)}
-            known |= _embed_batch(tool, cache, part, paths, keys, faces, missing)
+            known |= _embed_batch(tool, cache, [(photos[i], keys[i]) for i in part], missing)
             bar.update(len(part))
     nothing = np.full(tool.dimension, np.nan, np.float32).tobytes()
-    rows = sum(_rows(known, [key + suffix for key in keys], nothing) for suffix in passes)
-    rows = np.asarray(rows, np.float32).reshape(len(keys), tool.dimension)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return sum(_rows(known, [key + suffix for key in keys], nothing) for suffix in passes)
 
 
 def _rows(known: dict[str, bytes], keys: list[str], nothing: bytes) -> np.ndarray:
-    return np.frombuffer(b"".join(known.get(key, nothing) for key in keys), np.float32).reshape(len(keys), -1)
+    joined = b"".join(known.get(key, nothing) for key in keys)
+    return np.frombuffer(joined, np.float32).reshape(len(keys), len(nothing) // 4)
 
 
 @functools.lru_cache(maxsize=4)
-def _embedder_with(backbone: str, preprocessing: Preprocessing | None) -> Embedder:
-    if preprocessing is None:
-        return embedder(backbone)
+def _embedder_with(backbone: str, preprocessing: Preprocessing) -> Embedder:
     return Embedder(onnx_backbone(backbone), preprocessing, settings.THREADS)
 
 
@@ -148,13 +174,15 @@ def _key(sha256: str, face: Face) -> str:
     return f"{sha256}|{hashlib.sha256(where.tobytes()).hexdigest()[:16]}"
 
 
-def _embed_batch(tool, cache, part, paths, keys, faces, passes) -> dict[str, bytes]:
+def _embed_batch(
+    tool: Embedder, cache: ContentCache, part: list, passes: dict[str, bool]
+) -> dict[str, bytes]:
     with ThreadPoolExecutor(settings.THREADS) as pool:
-        cut = list(pool.map(lambda i: _cut(paths[i], faces[i], tool.preprocessing), part))
-    kept = [keys[i] for i, crop in zip(part, cut, strict=True) if crop is not None]
+        crops = list(pool.map(lambda one: _cut(one[0][0], one[0][2], tool.preprocessing), part))
+    kept = [key for (_, key), crop in zip(part, crops, strict=True) if crop is not None]
     found: dict[str, bytes] = {}
     if kept:
-        stack = np.stack([crop for crop in cut if crop is not None])
+        stack = np.stack([crop for crop in crops if crop is not None])
         for suffix, mirrored in passes.items():
             rows = tool.embed(stack[:, :, ::-1] if mirrored else stack)
             found |= {
@@ -175,7 +203,7 @@ def _cut(path: Path, face: Face, preprocessing: Preprocessing) -> np.ndarray | N
 def embed_manifest(
     manifest: pd.DataFrame,
     backbone: str,
-    flip: bool = False,
+    views: int = 1,
     progress: bool = True,
     preprocessing: Preprocessing | None = None,
 ) -> np.ndarray:
@@ -186,7 +214,7 @@ def embed_manifest(
     manifest : DataFrame
         With columns path (relative to the project or absolute), sha256, box, landmarks.
     backbone : str
-    flip, progress, preprocessing
+    views, progress, preprocessing
         As in `embed_faces`.
 
     Returns
@@ -202,7 +230,7 @@ def embed_manifest(
         part["sha256"].tolist(),
         faces,
         backbone,
-        flip=flip,
+        views=views,
         preprocessing=preprocessing,
         progress=progress,
     )

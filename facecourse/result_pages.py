@@ -78,7 +78,7 @@ def faces_html(result: Result, threshold: float) -> str:
         for place, (face, name) in enumerate(zip(result.faces, result.names(threshold), strict=True), 1)
     ]
     note = (
-        '<div style="opacity:.75;margin:4px 0">Bars: cosine similarity; the line is the threshold;'
+        '<div style="opacity:.75;margin:4px 0">Bars: score; the line is the threshold;'
         " per cent: estimated probability of being that person.</div>"
         if cards
         else ""

@@ -22,7 +22,6 @@ from tqdm.auto import tqdm
 
 from facecourse.scale_inputs import list_photos, read_photos
 from facecourse.settings import ROOT
-from lambda_function.crops import crop_face
 from lambda_function.faces import Face, select_face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser, check_bundle
@@ -157,7 +156,7 @@ class FaceWorker:
                 crops.append(crop)
                 found.append(row)
         if crops:
-            embeddings = self.recogniser.embedder.embed(np.stack(crops), self.recogniser.flip)
+            embeddings = self.recogniser.embedder.embed(np.stack(crops))
             for row, embedding in zip(found, embeddings.astype(np.float16), strict=True):
                 row["embedding"] = embedding
         return rows
@@ -177,7 +176,7 @@ class FaceWorker:
             return row | {"problem": "no_face"}, None
         face = _rounded(faces[chosen])
         row |= {"box": face.box, "landmarks": face.landmarks.ravel(), "score": face.score}
-        return row, crop_face(image, face, self.recogniser.embedder.preprocessing)
+        return row, self.recogniser.cut(image, face)
 
 
 def _rounded(face: Face) -> Face:

@@ -19,6 +19,9 @@ from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser
 
 MAX_FILE = 50_000_000
+UNLIKE = (
+    0.45  # cosine below which two photos are hardly of one person: so are 2 % of LFW's pairs of one person
+)
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Result:
     problem: str = ""
 
     def names(self, threshold: float) -> list[str]:
-        """Name every face at `threshold` (cosine similarity); the network is not run again."""
+        """Name every face at `threshold` (a score); the network is not run again."""
         return [name_at(face, threshold) for face in self.faces]
 
 
@@ -79,7 +82,7 @@ class Enrolment:
 
 
 def name_at(face: dict, threshold: float) -> str:
-    """Return the name of a recognised face at a threshold (cosine similarity), or "unknown"."""
+    """Return the name of a recognised face at a threshold (a score), or "unknown"."""
     best = face["top"][0] if face["top"] else None
     return best["name"] if best and best["score"] >= threshold else UNKNOWN
 
@@ -112,7 +115,7 @@ class Desk:
 
     @property
     def threshold(self) -> float:
-        """The threshold (cosine similarity) that was chosen in notebook 04."""
+        """The threshold (a score) that was chosen in notebook 04."""
         return self.recogniser.gallery.threshold
 
     @property
@@ -230,7 +233,7 @@ class Desk:
         notes, gallery = [], self.recogniser.gallery
         if len(vectors) > 1:
             pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
-            if pairs.min() < self.threshold - 0.25:
+            if pairs.min() < UNLIKE:
                 notes.append(
                     f"are these all the same person? Two photos have a similarity of only {pairs.min():.2f}"
                 )
@@ -290,7 +293,7 @@ def names_at(results: list[Result], people: dict[str, set[str]], thresholds: lis
     people : dict of str to set of str
         Who is in a photo, by its file name.
     thresholds : list of float
-        Cosine similarities.
+        Scores.
 
     Returns
     -------

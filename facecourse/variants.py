@@ -1,6 +1,5 @@
 """One backbone with 32-bit, 16-bit and 8-bit numbers: what each weighs, how fast it is, what it costs in accuracy."""
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -9,52 +8,54 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from facecourse import recognition
-from facecourse.backbones import default_backbone, find_weights
+from facecourse.backbones import EIGHT_BITS, default_backbone, find_weights
 from facecourse.cache import ContentCache
-from facecourse.dataset import load_manifest
-from facecourse.evaluation import identify, load_decision, open_set
-from facecourse.photo_sets import photo_sets
-from facecourse.quantisation import halve_weights, quantise
-from facecourse.recognition import load_crops
+from facecourse.dataset import load_manifest, photo_path
+from facecourse.evaluation import identify
+from facecourse.photo_sets import PhotoSet
+from facecourse.quantisation import halve_weights
+from facecourse.recognition import face_of, load_crops
 from facecourse.saved_head import load_head
 from facecourse.settings import THREADS
 from facecourse.sources import lfw_pairs
-from facecourse.verification import official_pairs, similarities, ten_folds
-from lambda_function.crops import Preprocessing
+from facecourse.strangers import load_decision, open_set
+from facecourse.verification import Pairs, official_pairs, similarities, ten_folds
+from lambda_function.crops import Preprocessing, views_of
+from lambda_function.gallery import Gallery
+from lambda_function.photos import open_photo
 from lambda_function.pipeline import Embedder, sha256_of
 
 ALLOWED_LOSS = 0.1  # points (hundredths) on every figure
-CALIBRATION = 128  # photos of the training side
+KNOWN, FOLDS = 600, 2  # known people's photos, and folds of LFW's ten: all of them take longer than the rest
 CHUNK = 64
+ASKED = ("test", "unknown_test")
 FIGURES = ("test top-1", "strangers named", "known refused", "LFW")
 LOWER_IS_BETTER = ("strangers named", "known refused")
 
 
 def make_variants(profile: str) -> dict[str, Path]:
-    """Write the backbone of a profile in three precisions.
+    """Write the backbone of a profile in the precisions that it could be deployed in.
 
     Returns
     -------
     dict of str to Path
-        ONNX files: fp32 as exported; fp16, weights stored with 16 bits and computed with 32; int8, weights and
-        activations with 8 bits, their ranges measured on photos of the training side.
+        ONNX files; first the one that the profile's head was trained with. fp32: as exported; fp16: weights
+        stored with 16 bits and computed with 32, only beside an fp32 head, whose embeddings it gives; int8:
+        weights and activations with 8 bits, see `quantisation.quantise`.
     """
-    _, _, about = load_head(profile)
-    backbone = about.get("backbone") or default_backbone(profile)
-    exported = recognition.onnx_backbone(backbone)
-    manifest = load_manifest(profile)
-    training = manifest[(manifest["course_split"] == "train") & (manifest["faces"] > 0)]
-    some = training.sample(min(CALIBRATION, len(training)), random_state=0)
-    preprocessing = find_weights(backbone).preprocessing
-    # The ranges depend on the photos: other ones give another file.
-    measured_on = hashlib.sha256("".join(some["sha256"]).encode()).hexdigest()[:12]
+    backbone = _backbone(profile)
+    whole = backbone.removesuffix(EIGHT_BITS)
+    exported, small = recognition.onnx_backbone(whole), recognition.onnx_backbone(whole + EIGHT_BITS)
+    if backbone.endswith(EIGHT_BITS):
+        return {"int8": small, "fp32": exported}
     fp16 = exported.with_name(f"{exported.stem}-fp16.onnx")
-    int8 = exported.with_name(f"{exported.stem}-int8-{measured_on}.onnx")
     if not fp16.exists():
         halve_weights(exported)
-    if not int8.exists():
-        quantise(exported, load_crops(some, preprocessing), preprocessing).replace(int8)
-    return {"fp32": exported, "fp16": fp16, "int8": int8}
+    return {"fp32": exported, "fp16": fp16, "int8": small}
+
+
+def _backbone(profile: str) -> str:
+    return load_head(profile)[2].get("backbone") or default_backbone(profile)
 
 
 def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) -> pd.DataFrame:
@@ -64,64 +65,80 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
     ----------
     profile : str
     variants : dict of str to Path
-        "fp32" must be among them: losses are counted against it.
+        From `make_variants`: losses are counted against the first.
     runs : int
         Repetitions of the timing; the variants take turns.
 
     Returns
     -------
     DataFrame
-        By variant: MB; ms per face (median, one thread, mirrored pass included if the course uses it); test
-        top-1, strangers named and known people refused at the threshold, on LFW also ten-fold accuracy, all in
-        per cent; points lost, the largest loss on any of them; and answers changed, the number of photos whose
-        name, or "unknown", is not that of fp32.
+        By variant: MB; ms per face (median, one thread, with as many views as the course uses); test
+        top-1 (of at most KNOWN photos), strangers named and known people refused at the threshold, on LFW also
+        the accuracy on two of its ten folds, from one view, all in per cent; points lost, the largest loss on any
+        of them; and answers changed, the number of photos whose name, or "unknown", is not that of the first.
     """
-    _, vectors, about = load_head(profile)
-    backbone = about.get("backbone") or default_backbone(profile)
-    preprocessing = find_weights(backbone).preprocessing
-    flip, manifest = bool(about.get("flip")), load_manifest(profile)
-    pairs = official_pairs(manifest, lfw_pairs()) if profile == "lfw" else None
+    names, vectors, about = load_head(profile)
+    views = int(about.get("views", 1))
+    manifest, decision = load_manifest(profile), load_decision(profile)
+    gallery = Gallery(names, vectors, decision["threshold"], crowd=decision["crowd"])
     found = manifest["faces"].to_numpy() > 0
-    asked = np.flatnonzero(manifest["course_split"].isin(["test", "unknown_test"]).to_numpy() & found)
-    rows = asked
-    if pairs is not None:
-        rows = np.union1d(asked, np.concatenate([pairs.left, pairs.right]))
-        rows = rows[found[rows]]
-    figures, answers, threshold = {}, {}, load_decision(profile)["threshold"]
+    known, strangers = (np.flatnonzero(found & (manifest["course_split"] == side)) for side in ASKED)
+    known = np.random.default_rng(0).permutation(known)[:KNOWN]
+    asked = np.sort(np.concatenate([known, strangers]))
+    pairs = _some_folds(manifest, found) if profile == "lfw" else None
+    own, figures, answers = next(iter(variants)), {}, {}
     for name, path in variants.items():
-        embeddings = np.full((len(manifest), vectors.shape[1]), np.nan, np.float32)
-        photos = manifest.iloc[rows]
-        embeddings[rows] = (
-            recognition.embed_manifest(photos, backbone, flip=flip)  # notebook 03 has kept them
-            if name == "fp32"
-            else embed_with(path, photos, preprocessing, flip, name)
-        )
-        # Training photos only say who is known: unless LFW's pairs need them, they were not embedded.
-        embeddings[found & np.isnan(embeddings).any(axis=1)] = 0
-        figures[name] = _figures(manifest, embeddings, vectors, threshold, pairs)
-        answers[name] = _answers(embeddings[asked], vectors, threshold)
-    table = pd.DataFrame(figures).T.dropna(axis=1)
+        rows = _embedded(profile, name, path, manifest, asked, views)
+        figures[name] = _figures(manifest, rows, gallery)
+        if pairs is not None:
+            single = _embedded(profile, name, path, manifest, np.union1d(pairs.left, pairs.right), 1)
+            figures[name]["LFW"] = 100 * ten_folds(similarities(single, pairs), pairs).mean
+        answers[name] = [match.name for match in gallery.identify(rows[asked], top=1)]
+    table = pd.DataFrame(figures).T
     signs = pd.Series({name: -1 if name in LOWER_IS_BETTER else 1 for name in table.columns})
-    table["points lost"] = ((table.loc["fp32"] - table) * signs).max(axis=1).clip(lower=0) + 0.0
-    table["answers changed"] = pd.Series({n: int((a != answers["fp32"]).sum()) for n, a in answers.items()})
-    table.insert(0, "ms per face", pd.Series(_milliseconds(variants, preprocessing, flip, runs)))
+    table["points lost"] = ((table.loc[own] - table) * signs).max(axis=1).clip(lower=0) + 0.0
+    table["answers changed"] = pd.Series(
+        {n: sum(x != y for x, y in zip(a, answers[own], strict=True)) for n, a in answers.items()}
+    )
+    preprocessing = find_weights(_backbone(profile)).preprocessing
+    table.insert(0, "ms per face", pd.Series(_milliseconds(variants, preprocessing, views, runs)))
     table.insert(0, "MB", pd.Series({name: path.stat().st_size / 1e6 for name, path in variants.items()}))
     return table.rename_axis("variant")
 
 
-def _figures(manifest, embeddings, vectors, threshold, pairs) -> dict[str, float | None]:
-    sets = photo_sets(manifest, embeddings, "course_split")
-    scores = open_set(vectors, sets["test"], sets["unknown_test"])
-    far, frr = (float(rate[0]) for rate in scores.rates(np.array([threshold])))
-    lfw = None if pairs is None else ten_folds(similarities(embeddings, pairs), pairs).mean
-    values = (identify(vectors, sets["test"]).top1, far, frr, lfw)
-    return {k: None if v is None else 100 * v for k, v in zip(FIGURES, values, strict=True)}
+def _some_folds(manifest: pd.DataFrame, found: np.ndarray) -> Pairs | None:
+    pairs = official_pairs(manifest, lfw_pairs())
+    if pairs is None:
+        return None
+    kept = (pairs.folds < FOLDS) & found[pairs.left] & found[pairs.right]
+    return Pairs(pairs.left[kept], pairs.right[kept], pairs.same[kept], pairs.folds[kept])
 
 
-def _answers(embeddings: np.ndarray, vectors: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the number of the person who is named, or -1 for unknown."""
-    scores = embeddings @ vectors.T
-    return np.where(scores.max(1) >= threshold, scores.argmax(1), -1)
+def _embedded(profile, name, path, manifest, rows, views) -> np.ndarray:
+    """Embed some rows of a manifest: (len(manifest), d), nan elsewhere; earlier notebooks have kept some."""
+    whole, photos = _backbone(profile).removesuffix(EIGHT_BITS), manifest.iloc[rows]
+    if name == "fp16":
+        part = embed_with(path, photos, find_weights(whole).preprocessing, views, name)
+    else:
+        part = recognition.embed_manifest(photos, whole + (EIGHT_BITS if name == "int8" else ""), views)
+    embeddings = np.full((len(manifest), part.shape[1]), np.nan, np.float32)
+    embeddings[rows] = part
+    return embeddings
+
+
+def _figures(manifest: pd.DataFrame, embeddings: np.ndarray, gallery: Gallery) -> dict[str, float]:
+    number = {name: place for place, name in enumerate(gallery.labels)}
+    labels = np.array([number.get(person, -1) for person in manifest["person"]], np.int64)
+    usable, sides = np.isfinite(embeddings).all(1), manifest["course_split"].to_numpy()
+    known, strangers = (
+        PhotoSet(embeddings[rows], labels[rows], rows, gallery.labels)
+        for rows in (np.flatnonzero(usable & (sides == side)) for side in ASKED)
+    )
+    scores = open_set(gallery.vectors, known, strangers, gallery.crowd)
+    far, frr = (float(rate[0]) for rate in scores.rates(np.array([gallery.threshold])))
+    return dict(
+        zip(FIGURES, (100 * identify(gallery.vectors, known).top1, 100 * far, 100 * frr), strict=False)
+    )
 
 
 def choose_variant(table: pd.DataFrame) -> str:
@@ -138,22 +155,37 @@ def choose_variant(table: pd.DataFrame) -> str:
 
 
 def embed_with(
-    path: Path, photos: pd.DataFrame, preprocessing: Preprocessing, flip: bool, title: str = ""
+    path: Path, photos: pd.DataFrame, preprocessing: Preprocessing, views: int, title: str = ""
 ) -> np.ndarray:
     """Embed the faces of a manifest's rows with one ONNX file; kept in data/cache/ under that file's hash.
+
+    Parameters
+    ----------
+    path : Path
+    photos : DataFrame
+        path, sha256, box, landmarks.
+    preprocessing : Preprocessing
+    views : int
+        See `lambda_function.crops.views_of`.
+    title : str
+        Shown beside the progress bar.
 
     Returns
     -------
     ndarray of shape (len(photos), d), float32, unit rows
     """
     tool = Embedder(path, preprocessing, THREADS)
-    cache = ContentCache(f"variant-{sha256_of(path)[:16]}-{'mirrored' if flip else 'plain'}")
+    cache = ContentCache(f"variant-{sha256_of(path)[:16]}-{views}")
     known = cache.get_many(photos["sha256"])
     todo = [i for i, key in enumerate(photos["sha256"]) if key not in known]
     with tqdm(total=len(todo), unit="face", desc=f"Embedding, {title}", disable=not todo) as bar:
         for start in range(0, len(todo), CHUNK):
             part = photos.iloc[todo[start : start + CHUNK]]
-            rows = tool.embed(load_crops(part, preprocessing), flip)
+            crops = [
+                views_of(open_photo(photo_path(photo)), face_of(box, points), preprocessing, views)
+                for photo, box, points in zip(part["path"], part["box"], part["landmarks"], strict=True)
+            ]
+            rows = tool.embed(np.stack(crops))
             found = {key: row.tobytes() for key, row in zip(part["sha256"], rows, strict=True)}
             cache.put_many(found)
             known |= found
@@ -163,16 +195,49 @@ def embed_with(
 
 
 def _milliseconds(
-    variants: dict[str, Path], preprocessing: Preprocessing, flip: bool, runs: int
+    variants: dict[str, Path], preprocessing: Preprocessing, views: int, runs: int
 ) -> dict[str, float]:
     """Time one face on one thread, the variants in turn: what else the machine does then hits all alike."""
     tools = {name: Embedder(path, preprocessing, threads=1) for name, path in variants.items()}
-    crop = np.random.default_rng(0).integers(0, 256, (1, preprocessing.size, preprocessing.size, 3), np.uint8)
+    shape = (1, views, preprocessing.size, preprocessing.size, 3)
+    crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     times: dict[str, list[float]] = {name: [] for name in variants}
     for run in range(runs + 2):
         for name, tool in tools.items():
             start = time.perf_counter()
-            tool.embed(crop, flip)
+            tool.embed(crops)
             if run >= 2:  # the first ones warm up
                 times[name].append(1000 * (time.perf_counter() - start))
     return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def lfw_loss(
+    first: Path,
+    second: Path,
+    manifest: pd.DataFrame,
+    pairs: Pairs,
+    preprocessing: Preprocessing,
+    threads: int = 1,
+) -> tuple[float, float]:
+    """Return the ten-fold accuracy of two files of one backbone on pairs of photos, 0 to 1 each.
+
+    Parameters
+    ----------
+    first, second : Path
+    manifest : DataFrame
+    pairs : Pairs
+        LFW's, or whole folds of them; pairs with a photo without a face count as wrong for both.
+    preprocessing : Preprocessing
+    threads : int
+    """
+    rows = np.unique(np.concatenate([pairs.left, pairs.right]))
+    rows = rows[(manifest["faces"].to_numpy()[rows] > 0)]
+    accuracies = []
+    for path in (first, second):
+        tool = Embedder(path, preprocessing, threads)
+        embeddings = np.full((len(manifest), tool.dimension), np.nan, np.float32)
+        for start in range(0, len(rows), 128):  # all crops at once would be a gigabyte
+            part = rows[start : start + 128]
+            embeddings[part] = tool.embed(load_crops(manifest.iloc[part], preprocessing))
+        accuracies.append(ten_folds(similarities(embeddings, pairs), pairs).mean)
+    return accuracies[0], accuracies[1]

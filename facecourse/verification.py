@@ -85,7 +85,7 @@ def official_pairs(manifest: pd.DataFrame, path: Path) -> Pairs | None:
     return Pairs(np.array(left), np.array(right), np.array(same), np.array(fold))
 
 
-def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, flip: bool) -> np.ndarray:
+def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, views: int) -> np.ndarray:
     """Embed LFW's photos without a detected face by the place where LFW's faces lie on average.
 
     The protocol has no "no answer": every pair needs a score. LFW's photos are 250 x 250 pixels with the face
@@ -98,8 +98,8 @@ def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, flip:
     embeddings : ndarray of shape (len(manifest), d), float32
         NaN where no face was found.
     backbone : str
-    flip : bool
-        Whether the others were averaged with their mirror images.
+    views : int
+        From how many views the others were embedded.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, flip:
         part["sha256"].tolist(),
         [face] * len(rows),
         backbone,
-        flip=flip,
+        views=views,
         progress=False,
     )
     return filled

@@ -1,6 +1,6 @@
 """A face in a photo to the square picture that a backbone was trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from .faces import Face
 TEMPLATE = np.array(
     [[0.305, 0.395], [0.695, 0.395], [0.5, 0.58], [0.34, 0.76], [0.66, 0.76]], dtype=np.float32
 )
+VIEWS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,43 @@ def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
     if preprocessing.align:
         return _aligned_crop(image, face, preprocessing)
     return _box_crop(image, face, preprocessing)
+
+
+def other_cut(preprocessing: Preprocessing) -> Preprocessing:
+    """Return the other way of cutting: along the box instead of straightened by the landmarks, or the reverse."""
+    return replace(preprocessing, align=not preprocessing.align)
+
+
+def views_of(image: np.ndarray, face: Face, preprocessing: Preprocessing, views: int) -> np.ndarray:
+    """Cut one face out of a photo in several ways, whose embeddings are averaged.
+
+    Parameters
+    ----------
+    image, face, preprocessing
+        As in `crop_face`.
+    views : int
+        1: the crop that the backbone was trained on. 2: and its mirror image. 4: and both once more, cut the
+        other way (see `other_cut`).
+
+    Returns
+    -------
+    ndarray of shape (views, size, size, 3), uint8, RGB
+
+    Raises
+    ------
+    ValueError
+        If `views` is another number.
+    """
+    check_views(views)
+    cuts = [preprocessing, other_cut(preprocessing)][: 2 if views == 4 else 1]
+    crops = [crop_face(image, face, cut) for cut in cuts]
+    return np.stack([view for crop in crops for view in (crop, crop[:, ::-1])[: 2 if views > 1 else 1]])
+
+
+def check_views(views: int) -> None:
+    """Raise ValueError unless `views` is a number of views that there is."""
+    if views not in VIEWS:
+        raise ValueError(f"a face is embedded from 1, 2 or 4 views, not from {views!r}")
 
 
 def _box_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:

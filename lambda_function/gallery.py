@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 UNKNOWN = "unknown"
+CROWD = 20  # people next to the best one
 
 
 @dataclass(frozen=True)
@@ -16,17 +17,41 @@ class Match:
     name : str
         The best person's name, or "unknown" when the score is below the threshold.
     score : float
-        Cosine similarity to the best person, -1 to 1.
+        Of the best person, see `Gallery.scores`.
     confidence : float
         Estimated probability, 0 to 1, that the probe is the best person and not a stranger.
     top : list of (str, float, float)
-        Best people with cosine similarity and confidence, best first, whatever the threshold.
+        Best people with score and confidence, best first, whatever the threshold.
     """
 
     name: str
     score: float
     confidence: float
     top: list[tuple[str, float, float]]
+
+
+def likeness_to_the_crowd(cosines: np.ndarray) -> np.ndarray:
+    """Return how alike a probe is to people whom it surely is not: those who come after the best one.
+
+    Some faces resemble many: small ones, blurred ones, children. Their best score means less, so a part of this is
+    taken off: the adaptive form of score normalisation, with the gallery itself as the cohort (Auckenthaler et
+    al., 2000, Digital Signal Processing 10; Matejka et al., 2017, Interspeech).
+
+    Parameters
+    ----------
+    cosines : ndarray of shape (n, people)
+        Of each probe with everyone who is enrolled.
+
+    Returns
+    -------
+    ndarray of shape (n, 1)
+        Mean over the 2nd to 21st best, or as many as there are; 0 where nobody comes second.
+    """
+    count = min(CROWD, cosines.shape[1] - 1)
+    if count < 1:
+        return np.zeros((len(cosines), 1), cosines.dtype)
+    best = -np.sort(np.partition(-cosines, count, axis=1)[:, : count + 1], axis=1)
+    return best[:, 1:].mean(axis=1, keepdims=True)
 
 
 @dataclass
@@ -40,15 +65,18 @@ class Gallery:
     vectors : ndarray of shape (people, d), float32
         Unit vectors: class weights of the trained head, or the mean embedding of an enrolled person.
     threshold : float
-        Cosine similarity from which on a name is given.
+        Score from which on a name is given.
     calibration : (float, float)
-        Slope and offset of the logistic curve that turns a cosine similarity into a confidence (Platt, 1999).
+        Slope and offset of the logistic curve that turns a score into a confidence (Platt, 1999).
+    crowd : float
+        How much of a face's likeness to the crowd is taken off its scores, 0 to 1; see `likeness_to_the_crowd`.
     """
 
     labels: list[str]
     vectors: np.ndarray
     threshold: float = 0.5
     calibration: tuple[float, float] = field(default=(20.0, -10.0))
+    crowd: float = 0.0
 
     def __post_init__(self):
         self.labels = [str(label) for label in self.labels]
@@ -57,11 +85,15 @@ class Gallery:
             raise ValueError(f"{len(self.labels)} labels do not fit vectors of shape {self.vectors.shape}")
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the cosine similarity of every probe, (n, d) unit rows, to every person: (n, people)."""
-        return np.asarray(embeddings, dtype=np.float32) @ self.vectors.T
+        """Return the score of every probe, (n, d) unit rows, with every person: (n, people).
+
+        It is their cosine similarity, less `crowd` times the probe's likeness to the crowd.
+        """
+        cosines = np.asarray(embeddings, dtype=np.float32) @ self.vectors.T
+        return cosines - np.float32(self.crowd) * likeness_to_the_crowd(cosines) if self.crowd else cosines
 
     def confidence(self, scores: np.ndarray) -> np.ndarray:
-        """Turn cosine similarities into estimated probabilities, 0 to 1, of being that very person."""
+        """Turn scores into estimated probabilities, 0 to 1, of being that very person."""
         slope, offset = self.calibration
         return 1.0 / (1.0 + np.exp(-np.clip(slope * np.asarray(scores, np.float64) + offset, -60, 60)))
 

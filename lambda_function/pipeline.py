@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .crops import Preprocessing, crop_face, normalise
+from .crops import Preprocessing, crop_face, normalise, views_of
 from .faces import Face
 from .gallery import Gallery, Match
 from .mtcnn import Mtcnn
@@ -54,14 +54,14 @@ class Embedder:
         self._input = self._session.get_inputs()[0].name
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
-    def embed(self, crops: np.ndarray, flip: bool = False) -> np.ndarray:
+    def embed(self, crops: np.ndarray) -> np.ndarray:
         """Embed face crops.
 
         Parameters
         ----------
-        crops : ndarray of shape (n, size, size, 3), uint8, RGB
-        flip : bool
-            Average each embedding with that of the mirrored crop: steadier, at twice the time.
+        crops : ndarray of shape (n, size, size, 3) or (n, views, size, size, 3), uint8, RGB
+            Of several views of a face, from `crops.views_of`, the embeddings are averaged: steadier, and as many
+            times the work.
 
         Returns
         -------
@@ -69,23 +69,25 @@ class Embedder:
             Rows of length 1: their dot product is the cosine similarity.
         """
         crops = np.asarray(crops)
-        size = max(1, min(BATCH, -(-len(crops) // self.threads)))
-        parts = [crops[i : i + size] for i in range(0, len(crops), size)]
+        single = crops.reshape(-1, *crops.shape[-3:])
+        size = max(1, min(BATCH, -(-len(single) // self.threads)))
+        parts = [single[i : i + size] for i in range(0, len(single), size)]
         each = self._pool.map if self._pool and len(parts) > 1 else map
-        rows = list(each(lambda part: self._run(part, flip), parts))
-        return np.concatenate(rows) if rows else np.zeros((0, self.dimension), np.float32)
+        rows = list(each(self._run, parts))
+        if not rows:
+            return np.zeros((0, self.dimension), np.float32)
+        views = len(single) // len(crops)
+        rows = np.concatenate(rows)
+        return rows if views == 1 else unit(rows.reshape(len(crops), views, -1).sum(axis=1))
 
-    def _run(self, crops: np.ndarray, flip: bool) -> np.ndarray:
+    def _run(self, crops: np.ndarray) -> np.ndarray:
         pixels = normalise(crops, self.preprocessing.normalise)
-        rows = self._unit(self._session.run(None, {self._input: pixels})[0])
-        if flip:
-            mirrored = np.ascontiguousarray(pixels[..., ::-1])
-            rows = self._unit(rows + self._unit(self._session.run(None, {self._input: mirrored})[0]))
-        return rows
+        return unit(self._session.run(None, {self._input: pixels})[0])
 
-    @staticmethod
-    def _unit(rows: np.ndarray) -> np.ndarray:
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Scale rows to length 1."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 @dataclass
@@ -99,15 +101,15 @@ class Recogniser:
     gallery : Gallery
     version : str
         Names the bundle; the health check returns it.
-    flip : bool
-        Whether embeddings are averaged with those of the mirrored face.
+    views : int
+        From how many views a face is embedded, see `crops.views_of`.
     """
 
     detector: Mtcnn
     embedder: Embedder
     gallery: Gallery
     version: str
-    flip: bool = False
+    views: int = 1
 
     @classmethod
     def load(cls, bundle: str | Path, threads: int = 1) -> "Recogniser":
@@ -139,13 +141,15 @@ class Recogniser:
         meta = check_bundle(folder)
         with np.load(folder / "gallery.npz", allow_pickle=False) as stored:
             labels, vectors = stored["labels"].tolist(), stored["vectors"]
-        gallery = Gallery(labels, vectors, float(meta["threshold"]), tuple(meta["calibration"]))
+        gallery = Gallery(
+            labels, vectors, float(meta["threshold"]), tuple(meta["calibration"]), float(meta["crowd"])
+        )
         embedder = Embedder(folder / "backbone.onnx", Preprocessing(**meta["preprocessing"]), threads)
         if vectors.shape[1] != embedder.dimension:
             raise BundleError(
                 f"the gallery has {vectors.shape[1]} numbers a person, the backbone {embedder.dimension}"
             )
-        return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], bool(meta["flip"]))
+        return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], int(meta["views"]))
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Find the faces of one photo, best first, in its own pixels; large ones are searched at MAX_SIDE."""
@@ -160,11 +164,9 @@ class Recogniser:
 
     def embed(self, image: np.ndarray, faces: list[Face]) -> np.ndarray:
         """Embed the given faces of one photo: (n, d) float32, unit rows."""
-        size = self.embedder.preprocessing.size
-        crops = [crop_face(image, face, self.embedder.preprocessing) for face in faces]
-        return self.embedder.embed(
-            np.stack(crops) if crops else np.zeros((0, size, size, 3), np.uint8), self.flip
-        )
+        if not faces:
+            return np.zeros((0, self.embedder.dimension), np.float32)
+        return self.embedder.embed(np.stack([self.cut(image, face) for face in faces]))
 
     def recognise(self, image: np.ndarray, top: int = 5, max_faces: int | None = None) -> list[dict]:
         """Find and name every face of a photo.
@@ -181,7 +183,7 @@ class Recogniser:
         -------
         list of dict
             Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1,
-            name (or "unknown"), confidence 0 to 1, score (cosine similarity), top (list of name,
+            name (or "unknown"), confidence 0 to 1, score (see `Gallery.scores`), top (list of name,
             score, confidence).
         """
         return self.name(image, self.detect(image)[:max_faces], top)
@@ -194,6 +196,10 @@ class Recogniser:
         """Name faces by their embeddings, (n, d) float32, unit rows; the result is that of `recognise`."""
         matches = self.gallery.identify(embeddings, top)
         return [_as_dict(face, match) for face, match in zip(faces, matches, strict=True)]
+
+    def cut(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Return what is embedded of a face: (views, size, size, 3) uint8, RGB."""
+        return views_of(image, face, self.embedder.preprocessing, self.views)
 
     def align(self, image: np.ndarray, face: Face) -> np.ndarray:
         """Return the crop that the backbone sees: (size, size, 3) uint8, RGB."""

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from facecourse.dataset import load_manifest
-from facecourse.evaluation import load_decision, wilson
+from facecourse.evaluation import wilson
 from facecourse.files import write_atomically
 from facecourse.recognition import embed_manifest
 from facecourse.saved_head import load_head
 from facecourse.settings import DATA, outputs_for
+from facecourse.strangers import load_decision
 
 PROTOCOL = (
     "Each photo of the 12 rendered people is a probe once; its own person is then the mean of the other 13 photos, "
@@ -87,7 +88,7 @@ def main() -> None:
     """Write outputs/sample/groups.json; the six notebooks have run on the sample before."""
     _, _, about = load_head("sample")
     photos = photos_with_groups()
-    embeddings = embed_manifest(photos, about["backbone"], flip=about["flip"])
+    embeddings = embed_manifest(photos, about["backbone"], views=about["views"])
     usable = np.isfinite(embeddings).all(1)
     photos, embeddings = photos[usable].reset_index(drop=True), embeddings[usable]
     labels = pd.factorize(photos.person)[0].astype(np.int64)

@@ -110,7 +110,9 @@ def similar_faces(recogniser: Recogniser, manifest: pd.DataFrame) -> Image.Image
             for photo, face in zip(photos, faces, strict=True)
         ]
     )
-    vectors = recogniser.embedder.embed(crops, flip=recogniser.flip)
+    vectors = np.concatenate(
+        [recogniser.embed(photo, [face]) for photo, face in zip(photos, faces, strict=True)]
+    )
     picture, axes = figure(1, 5, width=1.8, height=1.9, width_ratios=[2, 1.3, 2, 1.3, 2])
     for place, crop in zip((0, 2, 4), crops, strict=True):
         axes[place].imshow(crop)
@@ -126,7 +128,7 @@ def similar_faces(recogniser: Recogniser, manifest: pd.DataFrame) -> Image.Image
 
 def known_and_strangers(recogniser: Recogniser, manifest: pd.DataFrame) -> Image.Image:
     """Notebook 04: scores of known people and of strangers, and the threshold between them."""
-    embeddings = embed_manifest(manifest, "msceleb1m", flip=recogniser.flip, progress=False)
+    embeddings = embed_manifest(manifest, "msceleb1m", views=recogniser.views, progress=False)
     best = recogniser.gallery.scores(embeddings).max(1)
     picture, axes = figure(width=8, height=2.4)
     sides = (("test", "known people", "blue", None), ("unknown_test", "strangers", "orange", "//"))

@@ -20,6 +20,7 @@ from facecourse import (
     settings,
     sources,
     training,
+    variants,
     verification,
 )
 from lambda_function.crops import normalise
@@ -58,7 +59,9 @@ def sample_crops() -> np.ndarray:
 def small_backbone(folder: Path, crops: np.ndarray) -> tuple[Path, Path]:
     """Return a copy of the exported backbone and the 8-bit file made of it."""
     whole = Path(shutil.copy(recognition.onnx_backbone(BACKBONE), folder / "backbone.onnx"))
-    return whole, quantisation.quantise(whole, crops, recognition.find_weights(BACKBONE).preprocessing)
+    return whole, quantisation.quantise(
+        whole, crops, recognition.find_weights(BACKBONE).preprocessing, folder / "int8.onnx"
+    )
 
 
 def lfw_folds() -> tuple[pd.DataFrame, verification.Pairs] | None:
@@ -121,7 +124,7 @@ def rows() -> list[dict]:
             _row("lowest cosine to facenet-pytorch, 32-bit", cosine, 1.0, cosine, "cosine"),
         ]
         if lfw := lfw_folds():
-            fp32, int8 = quantisation.lfw_loss(whole, small, *lfw, preprocessing, settings.THREADS)
+            fp32, int8 = variants.lfw_loss(whole, small, *lfw, preprocessing, settings.THREADS)
             found.append(_row(f"LFW accuracy, 8-bit ({FOLDS} folds)", int8, fp32, int8 / fp32, "share"))
         seconds = head_seconds()
     # The reference passes every photo through the network in every epoch: extrapolated from its faces per second.

@@ -62,14 +62,10 @@ class TorchEmbedder:
         self._network.eval()
 
     @torch.inference_mode()
-    def embed(self, crops: np.ndarray, flip: bool = False) -> np.ndarray:
-        if not len(crops):
-            return np.zeros((0, self.dimension), np.float32)
-        pixels = torch.from_numpy(normalise(crops, self.preprocessing.normalise))
-        rows = self._network(pixels)
-        if flip:
-            rows = torch.nn.functional.normalize(rows + self._network(pixels.flip(3)))
-        return rows.numpy()
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        pixels = normalise(crops.reshape(-1, *crops.shape[-3:]), self.preprocessing.normalise)
+        rows = self._network(torch.from_numpy(pixels)).reshape(len(crops), -1, self.dimension)
+        return torch.nn.functional.normalize(rows.sum(1)).numpy()
 
 
 class Store:
@@ -79,10 +75,14 @@ class Store:
         meta = json.loads((folder / "model.json").read_text())
         with np.load(folder / "gallery.npz", allow_pickle=False) as stored:
             gallery = Gallery(
-                stored["labels"].tolist(), stored["vectors"], meta["threshold"], tuple(meta["calibration"])
+                stored["labels"].tolist(),
+                stored["vectors"],
+                meta["threshold"],
+                tuple(meta["calibration"]),
+                meta["crowd"],
             )
         embedder = TorchEmbedder(folder / "backbone.pt", Preprocessing(**meta["preprocessing"]))
-        self._recogniser = Recogniser(TorchDetector(), embedder, gallery, meta["version"], meta["flip"])
+        self._recogniser = Recogniser(TorchDetector(), embedder, gallery, meta["version"], meta["views"])
 
     def get(self) -> Recogniser:
         return self._recogniser

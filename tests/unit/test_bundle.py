@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from facecourse import bundle, settings, variants
-from facecourse.evaluation import save_decision
 from facecourse.saved_head import save_head
 from facecourse.settings import MissingInput
+from facecourse.strangers import save_decision
 from lambda_function.pipeline import BUNDLE_FILES, BundleError, Recogniser, check_bundle, sha256_of
 
 NAMES = ["Ada", "Bruno", "Chioma"]
@@ -21,7 +21,7 @@ def outputs(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(settings, "OUTPUTS", tmp_path_factory.mktemp("outputs"))
     vectors = np.linalg.qr(np.random.default_rng(0).normal(size=(128, 3)))[0].T
-    save_head("sample", NAMES, vectors, 30.0, backbone="msceleb1m", flip=True)
+    save_head("sample", NAMES, vectors, 30.0, backbone="msceleb1m", views=2)
     save_decision("sample", 0.6, (20.0, -12.0), "test")
     yield settings.OUTPUTS / "sample"
     patch.undo()
@@ -35,7 +35,7 @@ def built(outputs):
 def test_it_holds_gallery_threshold_preprocessing_and_version(built):
     tool = Recogniser.load(built)
     assert tool.gallery.labels == NAMES and tool.gallery.threshold == 0.6
-    assert tool.gallery.calibration == (20.0, -12.0) and tool.flip
+    assert tool.gallery.calibration == (20.0, -12.0) and tool.views == 2
     assert tool.embedder.preprocessing.normalise == "per_image" and tool.embedder.dimension == 128
     assert tool.version.startswith("sample-msceleb1m-fp32-")
 

@@ -9,6 +9,9 @@ import pytest
 from facecourse import quantisation, recognition, settings
 from facecourse.detection_truth import true_faces
 from facecourse.recognition import load_crops
+from lambda_function.crops import other_cut
+from lambda_function.photos import open_photo
+from lambda_function.pipeline import Recogniser
 
 BACKBONE = "msceleb1m"
 
@@ -46,16 +49,22 @@ class Counting:
         self.inner, self.faces, self.fail_after = inner, 0, fail_after
         self.preprocessing, self.dimension = inner.preprocessing, inner.dimension
 
-    def embed(self, crops, flip=False):
+    def embed(self, crops):
         if self.fail_after is not None and self.faces >= self.fail_after:
             raise KeyboardInterrupt
         self.faces += len(crops)
-        return self.inner.embed(crops, flip)
+        return self.inner.embed(crops)
 
 
 def with_counter(monkeypatch, fail_after=None):
-    counter = Counting(recognition.embedder(BACKBONE), fail_after)
-    monkeypatch.setattr(recognition, "_embedder_with", lambda backbone, preprocessing: counter)
+    real = recognition.embedder(BACKBONE)
+    counter = Counting(real, fail_after)
+
+    def with_cut(backbone, preprocessing):
+        counter.preprocessing = preprocessing
+        return counter
+
+    monkeypatch.setattr(recognition, "_embedder_with", with_cut)
     return counter
 
 
@@ -70,11 +79,11 @@ def test_nothing_is_embedded_twice(photos, empty_cache, monkeypatch):
     assert (embed(photos) == first).all() and counter.faces == len(photos)
 
 
-def test_averaging_with_the_mirror_image_embeds_only_the_mirror_image(photos, empty_cache, monkeypatch):
+def test_more_views_embed_only_what_is_new(photos, empty_cache, monkeypatch):
     counter = with_counter(monkeypatch)
-    embed(photos)
-    embed(photos, flip=True)
-    assert counter.faces == 2 * len(photos)
+    for views in (1, 2, 4, 2, 1):
+        embed(photos, views=views)
+    assert counter.faces == 4 * len(photos)
 
 
 def test_a_killed_run_loses_at_most_one_batch(photos, empty_cache, monkeypatch):
@@ -97,21 +106,46 @@ def test_a_changed_photo_or_box_is_embedded_anew(photos, empty_cache, monkeypatc
 
 
 def test_two_runs_give_the_same_numbers(photos, empty_cache):
-    first = embed(photos, flip=True)
+    first = embed(photos, views=4)
     for path in empty_cache.glob("*.sqlite"):
         path.unlink()
-    assert (embed(photos, flip=True) == first).all()
+    assert (embed(photos, views=4) == first).all()
 
 
-def test_flip_is_the_mean_with_the_mirrored_face(photos, empty_cache):
-    crops = load_crops(photos, recognition.embedder(BACKBONE).preprocessing)
+def of_length_1(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
     tool = recognition.embedder(BACKBONE)
-    plain, mirrored = tool.embed(crops), tool.embed(np.ascontiguousarray(crops[:, :, ::-1]))
-    mean = (plain + mirrored) / np.linalg.norm(plain + mirrored, axis=1, keepdims=True)
-    assert np.abs(tool.embed(crops, flip=True) - mean).max() < 1e-5
-    assert np.abs(embed(photos, flip=True) - mean).max() < 1e-5
-    own = np.einsum("nd,nd->n", tool.embed(crops, flip=True), tool.embed(crops[:, :, ::-1], flip=True))
-    assert own.min() > 0.9999  # a face and its mirror image are then one
+    crops = load_crops(photos, tool.preprocessing)
+    mirrored = np.ascontiguousarray(crops[:, :, ::-1])
+    mean = of_length_1(tool.embed(crops) + tool.embed(mirrored))
+    assert np.abs(tool.embed(np.stack([crops, mirrored], axis=1)) - mean).max() < 1e-5
+    assert np.abs(embed(photos, views=2) - mean).max() < 1e-5
+
+
+def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
+    tool = recognition.embedder(BACKBONE)
+    cuts = [load_crops(photos, cut) for cut in (tool.preprocessing, other_cut(tool.preprocessing))]
+    assert np.abs(cuts[0].astype(int) - cuts[1]).mean() > 5  # or one of them would be no other look
+    mean = of_length_1(sum(tool.embed(crops[:, :, ::way]) for crops in cuts for way in (1, -1)))
+    assert np.abs(embed(photos, views=4) - mean).max() < 1e-5
+
+
+def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
+    for views in (1, 2, 4):
+        recogniser = Recogniser(None, recognition.embedder(BACKBONE), None, "", views)
+        for i in range(3):
+            face = recognition.face_of(photos["box"][i], photos["landmarks"][i])
+            one = recogniser.embed(open_photo(settings.ROOT / photos["path"][i]), [face])
+            assert np.abs(one - embed(photos, views=views)[i]).max() < 1e-5
+
+
+@pytest.mark.parametrize("views", [0, 3, 8])
+def test_other_numbers_of_views_are_refused(photos, views):
+    with pytest.raises(ValueError, match="1, 2 or 4 views"):
+        embed(photos, views=views)
 
 
 def test_photos_without_a_face_get_no_numbers(photos, empty_cache):
@@ -142,11 +176,20 @@ def test_half_weights_halve_the_file_and_keep_the_numbers(crops, tmp_path):
 
 
 def test_eight_bits_are_a_quarter_of_the_size_and_close(crops, tmp_path):
-    whole = shutil.copy(recognition.onnx_backbone(BACKBONE), tmp_path / "backbone.onnx")
+    whole = recognition.onnx_backbone(BACKBONE)
     preprocessing = recognition.find_weights(BACKBONE).preprocessing
-    small = quantisation.quantise(whole, crops, preprocessing)
+    small = quantisation.quantise(whole, crops, preprocessing, tmp_path / "small.onnx")
     assert small.stat().st_size < 0.3 * whole.stat().st_size
-    assert quantisation.agreement(whole, small, crops, preprocessing).min() > 0.95
+    assert quantisation.agreement(whole, small, crops, preprocessing).min() > 0.98
+
+
+def test_a_backbone_with_8_bits_is_made_once_and_is_the_same_person(photos, empty_cache):
+    path = recognition.onnx_backbone("msceleb1m-int8")
+    made = path.stat().st_mtime_ns
+    assert recognition.onnx_backbone("msceleb1m-int8") == path and path.stat().st_mtime_ns == made
+    assert recognition.find_weights("msceleb1m-int8").sha256 == recognition.find_weights(BACKBONE).sha256
+    small = recognition.embed_manifest(photos, "msceleb1m-int8", 4, progress=False)
+    assert np.einsum("nd,nd->n", small, embed(photos, views=4)).min() > 0.99
 
 
 def test_eight_bits_need_faces_to_measure(tmp_path):
@@ -155,4 +198,5 @@ def test_eight_bits_need_faces_to_measure(tmp_path):
             tmp_path / "backbone.onnx",
             np.zeros((0, 160, 160, 3), np.uint8),
             recognition.find_weights(BACKBONE).preprocessing,
+            tmp_path / "small.onnx",
         )

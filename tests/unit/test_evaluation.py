@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from facecourse import evaluation, settings
-from facecourse.evaluation import OpenSet, calibrate, identify, open_set, own_people, wilson
+from facecourse import evaluation
+from facecourse.evaluation import identify, own_people, wilson
 from facecourse.photo_sets import PhotoSet
 
 
@@ -51,72 +50,6 @@ def test_many_photos_are_scored_in_parts_like_all_at_once():
 def test_own_people_are_those_with_a_photo_in_people_whatever_the_photo():
     manifest = pd.DataFrame({"person": ["Ada", "Ada", "Bo"], "source": ["people", "lfw", "lfw"]})
     assert own_people(manifest, photo_set(np.eye(3), [0, 0, 1])).rows.tolist() == [0, 1]
-
-
-def scores():
-    return OpenSet(
-        np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]), np.array([0.1, 0.2, 0.5, 0.75])
-    )
-
-
-def test_far_and_frr_by_hand():
-    far, frr = scores().rates(np.array([0.0, 0.65, 0.75, 0.76, 0.95]))
-    assert far.tolist() == [1.0, 0.25, 0.25, 0.0, 0.0]  # a score equal to the threshold gets a name
-    assert frr.tolist() == [0.25, 0.5, 0.5, 0.5, 1.0]  # the misnamed photo never counts as right
-
-
-@pytest.mark.parametrize("far", [0.0, 0.01, 0.05, 0.25, 0.5, 1.0])
-def test_the_threshold_keeps_the_promised_far_and_a_lower_one_would_not(far):
-    chance = np.random.default_rng(0)
-    many = OpenSet(np.array([1.0]), np.array([True]), np.round(chance.normal(0.3, 0.1, 500), 3))
-    threshold = many.threshold_at(far)
-    assert many.rates([threshold])[0][0] <= far + 1e-9
-    lower = max(many.strangers[many.strangers < threshold], default=-1.0)
-    assert far == 1.0 or many.rates([lower])[0][0] > far + 1e-9
-
-
-def test_without_strangers_there_is_no_threshold():
-    with pytest.raises(ValueError, match="strangers"):
-        OpenSet(np.array([1.0]), np.array([True]), np.array([])).threshold_at(0.01)
-
-
-def test_open_set_scores_the_best_person():
-    vectors = np.eye(3, dtype=np.float32)
-    found = open_set(vectors, photo_set([[1, 0, 0], [1, 0.2, 0]], [0, 1]), photo_set([[0.6, 0.8, 0]], [-1]))
-    assert found.right.tolist() == [True, False] and found.strangers == pytest.approx([0.8])
-
-
-def test_confidence_rises_with_similarity_and_is_even_where_both_are_as_likely():
-    chance = np.random.default_rng(0)
-    known, strangers = chance.normal(0.7, 0.08, 4000), chance.normal(0.3, 0.08, 1000)
-    slope, offset = calibrate(OpenSet(known, np.ones(4000, bool), strangers))
-
-    def confidence(score):
-        return 1 / (1 + np.exp(-(slope * score + offset)))
-
-    # Two normal curves of one width: the true odds are even in the middle, though there are four times as many known.
-    assert confidence(0.5) == pytest.approx(0.5, abs=0.06)
-    assert confidence(0.7) > 0.95 and confidence(0.3) < 0.05
-    values = np.concatenate([known, strangers])
-    truth = np.repeat([True, False], [4000, 1000])
-    assert roc_auc_score(truth, confidence(values)) == pytest.approx(roc_auc_score(truth, values))
-
-
-def test_a_calibration_without_mistakes_of_the_network_still_rises():
-    slope, _ = calibrate(OpenSet(np.array([0.2, 0.3]), np.array([True, True]), np.array([0.8, 0.9])))
-    assert slope > 0  # even where strangers score higher, a higher score must not mean less sure
-
-
-def test_a_decision_comes_back_and_a_missing_one_names_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path)
-    with pytest.raises(settings.MissingInput, match="04_evaluate"):
-        evaluation.load_decision("sample")
-    evaluation.save_decision("sample", 0.55, (12.0, -6.5), "FAR 1 % on unknown_val")
-    assert evaluation.load_decision("sample") == {
-        "threshold": 0.55,
-        "calibration": [12.0, -6.5],
-        "protocol": "FAR 1 % on unknown_val",
-    }
 
 
 def noisy_people(photos, seed, people=8, dimension=12, spread=0.55):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lambda_function.gallery import UNKNOWN, Gallery
+from lambda_function.gallery import CROWD, UNKNOWN, Gallery, likeness_to_the_crowd
 
 
 @pytest.fixture
@@ -55,3 +55,23 @@ def test_empty_gallery_knows_nobody():
 def test_labels_and_vectors_must_fit():
     with pytest.raises(ValueError, match="labels"):
         Gallery(["Ada"], np.eye(2, 4))
+
+
+def test_likeness_to_the_crowd_is_the_mean_of_those_after_the_best():
+    cosines = np.array([[0.9, 0.1, 0.3], [0.2, 0.8, 0.6]])
+    assert likeness_to_the_crowd(cosines).ravel() == pytest.approx([0.2, 0.4])
+    many = np.random.default_rng(0).normal(size=(7, 300))
+    ordered = np.sort(many, axis=1)[:, ::-1]
+    assert likeness_to_the_crowd(many).ravel() == pytest.approx(ordered[:, 1 : CROWD + 1].mean(axis=1))
+    assert not likeness_to_the_crowd(np.ones((2, 1))).any() and likeness_to_the_crowd(many[:0]).shape == (
+        0,
+        1,
+    )
+
+
+def test_a_face_like_everyone_needs_more_to_get_a_name(gallery):
+    gallery.crowd, sharp, blurred = 0.5, [0.95, 0.05, 0.05, 0.3], [0.8, 0.42, 0.42, 0.1]
+    first, second = gallery.identify(np.array([sharp, blurred]))
+    assert first.name == "Ada" and first.score == pytest.approx(0.95 - 0.5 * 0.05)
+    assert second.name == UNKNOWN and second.score == pytest.approx(0.8 - 0.5 * 0.42)
+    assert [name for name, *_ in second.top] == ["Ada", "Bo", "Cy"]  # the order is that of the similarities

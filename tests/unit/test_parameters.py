@@ -6,10 +6,10 @@ import pytest
 from facecourse import collect
 from facecourse.backbones import default_backbone
 from facecourse.cloud import CloudError, open_cloud
-from facecourse.evaluation import OpenSet
 from facecourse.photo_files import scan
 from facecourse.settings import PEOPLE_DIR, outputs_for
 from facecourse.stack import deploy
+from facecourse.strangers import OpenSet
 from facecourse.tryout import photos_at
 from facecourse.uploads import save_photos
 

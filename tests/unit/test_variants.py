@@ -36,16 +36,17 @@ def course(monkeypatch, tmp_path):
         variants, "load_head", lambda _: ([f"P{k:02d}" for k in range(known)], rows[:known], {})
     )
     monkeypatch.setattr(variants, "load_manifest", lambda _: manifest)
-    monkeypatch.setattr(variants, "load_decision", lambda _: {"threshold": 0.5})
+    monkeypatch.setattr(variants, "load_decision", lambda _: {"threshold": 0.5, "crowd": 0.0})
     monkeypatch.setattr(variants, "lfw_pairs", lambda: None)
     monkeypatch.setattr(variants, "official_pairs", lambda *_: pairs)
     monkeypatch.setattr(variants, "_milliseconds", lambda paths, *_: dict.fromkeys(paths, 1.0))
-    monkeypatch.setattr(
-        variants.recognition, "embed_manifest", lambda photos, *_, **__: rows[persons[photos.index]]
-    )
     # The small variant mixes the first two people up.
     mixed = rows[[1, 0, *range(2, PEOPLE)]]
-    monkeypatch.setattr(variants, "embed_with", lambda path, photos, *_: mixed[persons[photos.index]])
+    monkeypatch.setattr(
+        variants.recognition,
+        "embed_manifest",
+        lambda photos, name, views: (mixed if name.endswith("-int8") else rows)[persons[photos.index]],
+    )
     for name in ("fp32", "int8"):
         (tmp_path / name).write_bytes(b"x")
     return {name: tmp_path / name for name in ("fp32", "int8")}
