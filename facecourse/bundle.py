@@ -16,7 +16,7 @@ import onnxruntime
 import pandas as pd
 
 from facecourse import recognition
-from facecourse.backbones import default_backbone, find_weights, load_backbone
+from facecourse.backbones import EIGHT_BITS, default_backbone, find_weights, load_backbone
 from facecourse.detection import NETWORKS, mtcnn_folder
 from facecourse.report import record
 from facecourse.saved_head import load_head
@@ -53,7 +53,7 @@ def build_bundle(profile: str, backbone_file: Path | None = None, variant: str =
     """
     labels, vectors, about = load_head(profile)
     decision = load_decision(profile)
-    backbone = about.get("backbone") or default_backbone(profile)
+    backbone = (about.get("backbone") or default_backbone(profile)).removesuffix(EIGHT_BITS)
     exported = recognition.onnx_backbone(backbone)
     folder = outputs_for(profile) / "model"
     partial = folder.with_name(f".model.{os.getpid()}.part")

@@ -127,8 +127,8 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """Index of the epoch with the highest validation accuracy, at equality with the lowest loss."""
-        return max(range(len(self.val_loss)), key=lambda i: (self.val_accuracy[i], -self.val_loss[i]))
+        """Index of the epoch with the lowest validation loss: accuracy moves in steps of a whole photo."""
+        return min(range(len(self.val_loss)), key=lambda i: self.val_loss[i])
 
 
 class Trainer:

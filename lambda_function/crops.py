@@ -13,6 +13,7 @@ TEMPLATE = np.array(
     [[0.305, 0.395], [0.695, 0.395], [0.5, 0.58], [0.34, 0.76], [0.66, 0.76]], dtype=np.float32
 )
 VIEWS = (1, 2, 4)
+TIGHT, WIDE = 16, 32  # margins of straightened crops, and of those along the box (facenet-pytorch's)
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,12 @@ def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
 
 
 def other_cut(preprocessing: Preprocessing) -> Preprocessing:
-    """Return the other way of cutting: along the box instead of straightened by the landmarks, or the reverse."""
-    return replace(preprocessing, align=not preprocessing.align)
+    """Return the other way of cutting: along the box instead of straightened by the landmarks, or the reverse.
+
+    Each with its usual margin: two crops that differ in what lies around the face tell more together.
+    """
+    align = not preprocessing.align
+    return replace(preprocessing, align=align, margin=TIGHT if align else WIDE)
 
 
 def views_of(image: np.ndarray, face: Face, preprocessing: Preprocessing, views: int) -> np.ndarray:
