@@ -39,7 +39,16 @@ class _Crops(CalibrationDataReader):
 def calibration_crops(preprocessing: Preprocessing) -> np.ndarray:
     """Cut the faces that the ranges are measured on: the celebrities' that come with msceleb1m's weights.
 
-    No figure of LFW is reported on them. Each is cut in both ways: (n, size, size, 3) uint8.
+    No figure of LFW is reported on them.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Each face is cut so, and in the other way.
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, 3), uint8
     """
     paths = sorted(path for path in celebrity_photos().glob("*/*") if path.is_file())
     found = detect_photos(paths, [sha256_of(path) for path in paths], progress=False)

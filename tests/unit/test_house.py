@@ -20,7 +20,7 @@ FLOORS = [
     {"settings", "files", "cache", "report", "archives", "downloads", "colab", "plotting"},
     {"sources"},
     {"keras_weights", "mtcnn_export", "backbone_export", "backbones"},
-    {"detection", "recognition"},
+    {"detection", "quantisation", "recognition"},
 ]
 
 
