@@ -73,7 +73,11 @@ def select_head(
 
 def _row(history: History, epochs: int) -> dict[str, float]:
     best = history.best_epoch
-    return {"top-1 on the slice": history.val_accuracy[best], "loss": history.val_loss[best], "epochs": epochs}
+    return {
+        "top-1 on the slice": history.val_accuracy[best],
+        "loss": history.val_loss[best],
+        "epochs": epochs,
+    }
 
 
 def _trainer(head, photos: PhotoSet, watched: PhotoSet, learning_rate, epochs, seed) -> Trainer:
