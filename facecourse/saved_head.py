@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facecourse.settings import outputs_for, require
+from facecourse.settings import MissingInput, outputs_for, require
 
 
 def save_head(profile: str, names: list[str], vectors: np.ndarray, scale: float, **about) -> Path:
@@ -36,13 +36,12 @@ def load_head(profile: str) -> tuple[list[str], np.ndarray, dict]:
     Raises
     ------
     facecourse.settings.MissingInput
-        If notebook 03 has not been run with this profile.
+        If notebook 03 has not been run with this profile, or not since the course was brought up to date.
     """
     path = require(outputs_for(profile) / "head.npz", "03_finetune")
     about = path.with_suffix(".json")
+    noted = json.loads(about.read_text()) if about.exists() else {}
+    if "views" not in noted:
+        raise MissingInput(f"{path.name} is of an earlier version: run notebooks/03_finetune.ipynb once more")
     with np.load(path, allow_pickle=False) as stored:
-        return (
-            stored["labels"].tolist(),
-            stored["vectors"],
-            json.loads(about.read_text()) if about.exists() else {},
-        )
+        return stored["labels"].tolist(), stored["vectors"], noted

@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse.evaluation import predict
 from facecourse.files import write_atomically
 from facecourse.photo_sets import PhotoSet
-from facecourse.settings import outputs_for, require
+from facecourse.settings import MissingInput, outputs_for, require
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,10 @@ def load_decision(profile: str) -> dict:
     Raises
     ------
     facecourse.settings.MissingInput
-        If notebook 04 has not been run with this profile.
+        If notebook 04 has not been run with this profile, or not since the course was brought up to date.
     """
-    return json.loads(require(outputs_for(profile) / "decision.json", "04_evaluate").read_text())
+    path = require(outputs_for(profile) / "decision.json", "04_evaluate")
+    decision = json.loads(path.read_text())
+    if "crowd" not in decision:
+        raise MissingInput(f"{path.name} is of an earlier version: run notebooks/04_evaluate.ipynb once more")
+    return decision

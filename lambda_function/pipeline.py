@@ -25,6 +25,7 @@ __all__ = ["BundleError", "Embedder", "Recogniser", "open_photo"]
 
 MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels there are still found
 BATCH = 16
+DESCRIBED = ("version", "threshold", "calibration", "crowd", "views", "preprocessing")
 BUNDLE_FILES = ("pnet.onnx", "rnet.onnx", "onet.onnx", "backbone.onnx", "gallery.npz")
 
 
@@ -240,7 +241,7 @@ def check_bundle(folder: Path) -> dict:
     Raises
     ------
     BundleError
-        If a file is missing, unreadable or changed.
+        If a file is missing, unreadable or changed, or the description is that of another version.
     """
     try:
         meta = json.loads((folder / "model.json").read_text())
@@ -250,6 +251,10 @@ def check_bundle(folder: Path) -> dict:
         raise BundleError(f"the model bundle is incomplete: {type(error).__name__}") from error
     if wrong:
         raise BundleError(f"damaged in the model bundle: {', '.join(wrong)}")
+    if missing := [name for name in DESCRIBED if name not in meta]:
+        raise BundleError(
+            f"the model bundle is another version's, without {', '.join(missing)}: build it anew with notebook 05"
+        )
     return meta
 
 

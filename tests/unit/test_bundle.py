@@ -105,6 +105,17 @@ def test_one_changed_byte_is_seen(built, tmp_path, name):
         check_bundle(tmp_path)
 
 
+def test_another_versions_bundle_says_so(built, tmp_path):
+    for path in built.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    described = json.loads((built / "model.json").read_text())
+    del described["views"], described["crowd"]
+    (tmp_path / "model.json").unlink()
+    (tmp_path / "model.json").write_text(json.dumps(described))
+    with pytest.raises(BundleError, match="without crowd, views: build it anew with notebook 05"):
+        Recogniser.load(tmp_path)
+
+
 def test_a_build_that_breaks_off_leaves_the_old_bundle(built, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

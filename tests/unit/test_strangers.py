@@ -81,6 +81,9 @@ def test_a_decision_comes_back_and_a_missing_one_names_the_notebook(tmp_path, mo
         "calibration": [12.0, -6.5],
         "protocol": "FAR 1 % on unknown_val",
     }
+    (settings.outputs_for("sample") / "decision.json").write_text('{"threshold": 0.55}')
+    with pytest.raises(settings.MissingInput, match="04_evaluate.* once more"):
+        strangers.load_decision("sample")
 
 
 def faces_like_everyone(likeness, labels, chance, people=40):

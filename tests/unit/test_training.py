@@ -147,9 +147,12 @@ def test_a_saved_head_comes_back_and_a_missing_one_names_the_notebook(tmp_path, 
         saved_head.load_head("sample")
     vectors = np.eye(2, 4, dtype=np.float32)
     path = saved_head.save_head(
-        "sample", ["Ada", "Bo"], vectors, 30.0, backbone="msceleb1m", top1=np.float32(0.5)
+        "sample", ["Ada", "Bo"], vectors, 30.0, backbone="msceleb1m", views=2, top1=np.float32(0.5)
     )
     names, again, about = saved_head.load_head("sample")
     assert names == ["Ada", "Bo"] and (again == vectors).all()
-    assert about == {"backbone": "msceleb1m", "top1": 0.5}
+    assert about == {"backbone": "msceleb1m", "views": 2, "top1": 0.5}
     assert sorted(p.name for p in path.parent.iterdir()) == ["head.json", "head.npz"]
+    path.with_suffix(".json").write_text('{"backbone": "msceleb1m", "flip": true}')
+    with pytest.raises(settings.MissingInput, match="03_finetune.* once more"):
+        saved_head.load_head("sample")
