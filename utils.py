@@ -150,6 +150,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         describe_bucket,
         example_photo,
         make_bucket,
+        lfw_loss,
         make_variants,
         measure_function,
         names_for,

@@ -19,7 +19,7 @@ from facecourse.local_function import LocalFunction
 from facecourse.package import PackageError, build_package, package_contents
 from facecourse.stack import Deployment, deploy, names_for, tear_down
 from facecourse.storage import Stored, describe_bucket, make_bucket, upload
-from facecourse.variants import choose_variant, compare_variants, make_variants
+from facecourse.variants import choose_variant, compare_variants, lfw_loss, make_variants
 
 __all__ = [
     "YES",
@@ -40,6 +40,7 @@ __all__ = [
     "describe_bucket",
     "example_photo",
     "make_bucket",
+    "lfw_loss",
     "make_variants",
     "measure_function",
     "names_for",

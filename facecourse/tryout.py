@@ -20,7 +20,7 @@ from lambda_function.pipeline import Recogniser
 
 MAX_FILE = 50_000_000
 UNLIKE = (
-    0.45  # cosine below which two photos are hardly of one person: so are 2 % of LFW's pairs of one person
+    0.45  # cosine below which two photos are hardly of one person: so are 1 % of LFW's pairs of one person
 )
 
 
