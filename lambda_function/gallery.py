@@ -33,9 +33,9 @@ class Match:
 def likeness_to_the_crowd(cosines: np.ndarray) -> np.ndarray:
     """Return how alike a probe is to people whom it surely is not: those who come after the best one.
 
-    Some faces resemble many: small ones, blurred ones, children. Their best score means less, so a part of this is
-    taken off: the adaptive form of score normalisation, with the gallery itself as the cohort (Auckenthaler et
-    al., 2000, Digital Signal Processing 10; Matejka et al., 2017, Interspeech).
+    Some faces resemble many people. Their best score means less, so a part of this is taken off: the adaptive form
+    of score normalisation, with the gallery itself as the cohort (Auckenthaler et al., 2000, Digital Signal
+    Processing 10; Matejka et al., 2017, Interspeech).
 
     Parameters
     ----------
