@@ -4,6 +4,7 @@ python -m torch.distributed.run --nproc-per-node 2 -m facecourse.distributed tas
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from facecourse.photo_sets import centroids
 from facecourse.settings import ROOT
-from facecourse.training import CosineHead, Trainer, batches, fit, seed_everything
+from facecourse.training import CosineHead, History, Trainer, batches, fit, seed_everything
 
 
 class DistributedTrainer(Trainer):
@@ -111,14 +112,26 @@ def train_with(processes: int, task: Path, timeout: float = 600) -> dict:
 def main(task: str, written: str) -> None:
     """Run one of the processes; the first one writes the history."""
     dist.init_process_group("gloo")
+    history = _history_of(Path(task))
+    if dist.get_rank() == 0:
+        Path(written).write_text(json.dumps(vars(history)))
+    dist.barrier()  # nobody leaves while another is still being answered
+    dist.destroy_process_group()
+
+
+def _history_of(task: Path) -> History:
+    """Train, and let go of the model: it holds on to the process group, which could then not be taken down."""
     torch.set_num_threads(1)
-    trainer = trainer_for(DistributedTrainer, Path(task))
+    trainer = trainer_for(DistributedTrainer, task)
     torch.set_num_threads(1)  # two processes on two cores: more threads would only wait for each other
     fit(trainer)
-    if dist.get_rank() == 0:
-        Path(written).write_text(json.dumps(vars(trainer.history)))
-    dist.destroy_process_group()
+    return trainer.history
 
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(
+        0
+    )  # gloo's threads can abort a process that is done while Python takes itself apart (pytorch #190489)
