@@ -64,7 +64,7 @@ def build_bundle(profile: str, backbone_file: Path | None = None, variant: str =
             shutil.copyfile(mtcnn_folder() / f"{name}.onnx", partial / f"{name}.onnx")
         shutil.copyfile(backbone_file or exported, partial / "backbone.onnx")
         np.savez(partial / "gallery.npz", labels=np.array(labels), vectors=vectors.astype(np.float32))
-        _write_description(partial, profile, backbone, decision, int(about.get("views", 1)), variant)
+        _write_description(partial, profile, backbone, decision, about["views"], variant)
         check_bundle(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)

@@ -43,7 +43,7 @@ def make_variants(profile: str) -> dict[str, Path]:
         stored with 16 bits and computed with 32, only beside an fp32 head, whose embeddings it gives; int8:
         weights and activations with 8 bits, see `quantisation.quantise`.
     """
-    backbone = _backbone(profile)
+    backbone = _backbone(profile, load_head(profile)[2])
     whole = backbone.removesuffix(EIGHT_BITS)
     exported, small = recognition.onnx_backbone(whole), recognition.onnx_backbone(whole + EIGHT_BITS)
     if backbone.endswith(EIGHT_BITS):
@@ -54,8 +54,8 @@ def make_variants(profile: str) -> dict[str, Path]:
     return {"fp32": exported, "fp16": fp16, "int8": small}
 
 
-def _backbone(profile: str) -> str:
-    return load_head(profile)[2].get("backbone") or default_backbone(profile)
+def _backbone(profile: str, about: dict) -> str:
+    return about.get("backbone") or default_backbone(profile)
 
 
 def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) -> pd.DataFrame:
@@ -78,7 +78,7 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
         of them; and answers changed, the number of photos whose name, or "unknown", is not that of the first.
     """
     names, vectors, about = load_head(profile)
-    views = int(about.get("views", 1))
+    backbone, views = _backbone(profile, about), about["views"]
     manifest, decision = load_manifest(profile), load_decision(profile)
     gallery = Gallery(names, vectors, decision["threshold"], crowd=decision["crowd"])
     found = manifest["faces"].to_numpy() > 0
@@ -88,10 +88,10 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
     pairs = _some_folds(manifest, found) if profile == "lfw" else None
     own, figures, answers = next(iter(variants)), {}, {}
     for name, path in variants.items():
-        rows = _embedded(profile, name, path, manifest, asked, views)
+        rows = _embedded(backbone, name, path, manifest, asked, views)
         figures[name] = _figures(manifest, rows, gallery)
         if pairs is not None:
-            single = _embedded(profile, name, path, manifest, np.union1d(pairs.left, pairs.right), 1)
+            single = _embedded(backbone, name, path, manifest, np.union1d(pairs.left, pairs.right), 1)
             figures[name]["LFW"] = 100 * ten_folds(similarities(single, pairs), pairs).mean
         answers[name] = [match.name for match in gallery.identify(rows[asked], top=1)]
     table = pd.DataFrame(figures).T
@@ -100,7 +100,7 @@ def compare_variants(profile: str, variants: dict[str, Path], runs: int = 15) ->
     table["answers changed"] = pd.Series(
         {n: sum(x != y for x, y in zip(a, answers[own], strict=True)) for n, a in answers.items()}
     )
-    preprocessing = find_weights(_backbone(profile)).preprocessing
+    preprocessing = find_weights(backbone).preprocessing
     table.insert(0, "ms per face", pd.Series(_milliseconds(variants, preprocessing, views, runs)))
     table.insert(0, "MB", pd.Series({name: path.stat().st_size / 1e6 for name, path in variants.items()}))
     return table.rename_axis("variant")
@@ -114,9 +114,9 @@ def _some_folds(manifest: pd.DataFrame, found: np.ndarray) -> Pairs | None:
     return Pairs(pairs.left[kept], pairs.right[kept], pairs.same[kept], pairs.folds[kept])
 
 
-def _embedded(profile, name, path, manifest, rows, views) -> np.ndarray:
+def _embedded(backbone, name, path, manifest, rows, views) -> np.ndarray:
     """Embed some rows of a manifest: (len(manifest), d), nan elsewhere; earlier notebooks have kept some."""
-    whole, photos = _backbone(profile).removesuffix(EIGHT_BITS), manifest.iloc[rows]
+    whole, photos = backbone.removesuffix(EIGHT_BITS), manifest.iloc[rows]
     if name == "fp16":
         part = embed_with(path, photos, find_weights(whole).preprocessing, views, name)
     else:

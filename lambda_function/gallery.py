@@ -50,8 +50,7 @@ def likeness_to_the_crowd(cosines: np.ndarray) -> np.ndarray:
     count = min(CROWD, cosines.shape[1] - 1)
     if count < 1:
         return np.zeros((len(cosines), 1), cosines.dtype)
-    best = -np.sort(np.partition(-cosines, count, axis=1)[:, : count + 1], axis=1)
-    return best[:, 1:].mean(axis=1, keepdims=True)
+    return np.partition(cosines, (-count - 1, -1), axis=1)[:, -count - 1 : -1].mean(axis=1, keepdims=True)
 
 
 @dataclass

@@ -33,7 +33,7 @@ def course(monkeypatch, tmp_path):
     )
     known = PEOPLE - 2
     monkeypatch.setattr(
-        variants, "load_head", lambda _: ([f"P{k:02d}" for k in range(known)], rows[:known], {})
+        variants, "load_head", lambda _: ([f"P{k:02d}" for k in range(known)], rows[:known], {"views": 1})
     )
     monkeypatch.setattr(variants, "load_manifest", lambda _: manifest)
     monkeypatch.setattr(variants, "load_decision", lambda _: {"threshold": 0.5, "crowd": 0.0})
