@@ -31,12 +31,12 @@ $(STAMP):
 		{ echo 'set-up: this Python cannot make environments. On Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@for d in $(VENV)/lib/python*/site-packages/*.dist-info; do test -e $$d/INSTALLER || rm -rf $$d; done
 	$(PY) -m pip install --disable-pip-version-check --no-compile -r requirements.txt
-	$(PY) -m facecourse.prepare
+	$(PY) -m facecourse.run.prepare
 	@rm -f $(VENV)/ready-*
 	@touch $@
 
 run: setup
-	$(PY) -m facecourse.course
+	$(PY) -m facecourse.run.course
 
 # Photos reach a widget in one message, and without the last switch JupyterLab drops those over 10 MB.
 lab: setup

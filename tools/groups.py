@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 
-from facecourse.dataset import load_manifest
-from facecourse.evaluation import wilson
-from facecourse.files import write_atomically
-from facecourse.recognition import embed_manifest
-from facecourse.saved_head import load_head
-from facecourse.settings import DATA, outputs_for
-from facecourse.strangers import load_decision
+from facecourse.core.files import write_atomically
+from facecourse.core.paths import DATA, outputs_for
+from facecourse.embedding.embeddings import embed_manifest
+from facecourse.heads.saved_head import load_head
+from facecourse.metrics.identification import wilson
+from facecourse.metrics.open_set import load_decision
+from facecourse.photos.dataset import load_manifest
 
 PROTOCOL = (
     "Each photo of the 12 rendered people is a probe once; its own person is then the mean of the other 13 photos, "

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from facecourse.plotting import COLOURS, figure
-from facecourse.recognition import embed_manifest
-from facecourse.settings import DATA, ROOT, outputs_for
+from facecourse.core.figures import COLOURS, figure
+from facecourse.core.paths import DATA, ROOT, outputs_for
+from facecourse.embedding.embeddings import embed_manifest
 from lambda_function.crops import crop_face
 from lambda_function.gallery import UNKNOWN
 from lambda_function.photos import open_photo

@@ -20,11 +20,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from facecourse import alt_text, course, detection, settings
+from facecourse.core import paths
+from facecourse.detection import detector
+from facecourse.run import alt_text, course
 from lambda_function.mtcnn import Mtcnn
 from tools import pictures, published, write_figures
 
-ROOT = settings.ROOT
+ROOT = paths.ROOT
 RENDERED = "rendered"  # the run without photos of real people
 _EMBEDDED = re.compile(r"<img\b|data:image/(png|jpe?g|webp)")
 SMALLEST_FACE = 24  # pixels in a picture; smaller ones nobody can recognise
@@ -58,7 +60,7 @@ def copy_project(names: list[str], target: Path) -> None:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place)
-    for source in settings.DOWNLOADS.iterdir():
+    for source in paths.DOWNLOADS.iterdir():
         place = target / "data/downloads" / source.name
         if source.is_dir():
             shutil.copytree(source, place, copy_function=os.link, dirs_exist_ok=True)
@@ -96,11 +98,15 @@ def commands(name: str) -> list[list[str]]:
     """Return the modules and their arguments that make up a run; each is done once."""
     if name == RENDERED:
         return [["tools.rendered", notebook] for notebook in (*course.NOTEBOOKS, *optional_notebooks())]
-    course_run = [["facecourse.prepare"], ["facecourse.course"]]
+    course_run = [["facecourse.run.prepare"], ["facecourse.run.course"]]
     if name != "sample":
         return course_run
     # What scales is shown on the sample: on LFW it would take longer than the course itself.
-    return [*course_run, ["tools.groups"], *(["facecourse.course", name] for name in optional_notebooks())]
+    return [
+        *course_run,
+        ["tools.groups"],
+        *(["facecourse.run.course", name] for name in optional_notebooks()),
+    ]
 
 
 def fill_caches(project: Path, warm: bool) -> None:
@@ -109,7 +115,7 @@ def fill_caches(project: Path, warm: bool) -> None:
     if not warm:
         shutil.rmtree(target, ignore_errors=True)
     elif not target.exists():
-        shutil.copytree(settings.CACHE, target)
+        shutil.copytree(paths.CACHE, target)
 
 
 def keep_celebrities(project: Path, kept: bool) -> None:
@@ -164,7 +170,7 @@ def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
         If a cell shows faces and is not tagged; nothing is written then.
     """
     ready, complaints = {}, []
-    detector = detection.detector()
+    detector = detector.detector()
     folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
     complete = [name for name in optional_notebooks() if _ran_well(project, name)]
     for name, profile_ in [*((n, profile) for n in course.NOTEBOOKS), *((n, "sample") for n in complete)]:
@@ -199,7 +205,7 @@ def figures(project: Path, profiles: list[str], warm: bool) -> dict:
         found[profile] = json.loads((folder / "report.json").read_text())
         found[profile]["notebooks"] = json.loads((folder / "seconds.json").read_text())
     groups = json.loads((project / "outputs/sample/sample/groups.json").read_text())
-    machine = f"{settings.THREADS} cores, {_processor()}"
+    machine = f"{paths.THREADS} cores, {_processor()}"
     return {"machine": machine, "caches": "filled" if warm else "empty", **found, "groups": groups}
 
 
@@ -220,9 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--profile", choices=settings.PROFILES, default="lfw", help="whose outputs to publish"
-    )
+    parser.add_argument("--profile", choices=paths.PROFILES, default="lfw", help="whose outputs to publish")
     parser.add_argument(
         "--warm",
         action="store_true",
@@ -231,7 +235,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=ROOT, help="project folder to write into")
     options = parser.parse_args()
     names = project_files()
-    project = settings.OUTPUTS / "publish" / fingerprint(names)
+    project = paths.OUTPUTS / "publish" / fingerprint(names)
     if mirror := os.environ.get("FACECOURSE_MIRROR", ""):
         os.environ["FACECOURSE_MIRROR"] = mirror if "://" in mirror else str(Path(mirror).resolve())
     if not project.exists():

@@ -8,8 +8,8 @@ import sys
 
 import nbformat
 
-from facecourse.execution import execute
-from facecourse.settings import ROOT, outputs_for
+from facecourse.core.paths import ROOT, outputs_for
+from facecourse.run.execution import execute
 
 GO_ON = "raises-exception"
 

@@ -5,7 +5,7 @@ import json
 import pkgutil
 import sys
 
-from facecourse.settings import OUTPUTS
+from facecourse.core.paths import OUTPUTS
 from tests import benchmarks
 
 

@@ -8,14 +8,14 @@ from statistics import median
 
 import numpy as np
 
-from facecourse.archives import extract
-from facecourse.centerface import CenterFace
-from facecourse.detection import mtcnn_folder
-from facecourse.detection_floor import multiply_adds_per_second, operations
-from facecourse.detection_lesson import trace
-from facecourse.detection_truth import true_faces
-from facecourse.settings import DOWNLOADS, ROOT
-from facecourse.sources import SourceError, lfw_photos
+from facecourse.core.archives import extract
+from facecourse.core.paths import DOWNLOADS, ROOT
+from facecourse.core.sources import SourceError, lfw_photos
+from facecourse.detection.centerface import CenterFace
+from facecourse.detection.detector import mtcnn_folder
+from facecourse.lessons.floor import multiply_adds_per_second, operations
+from facecourse.lessons.stages import trace
+from facecourse.lessons.truth import true_faces
 from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
 from tests.conftest import mirror

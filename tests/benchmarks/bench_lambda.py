@@ -11,14 +11,14 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from facecourse import settings
-from facecourse.backbones import load_backbone
-from facecourse.function_speed import SCRIPT, FunctionSpeed, example_photo, run_alone
-from facecourse.package import build_package, unzipped_size
-from facecourse.settings import outputs_for, require
+from facecourse.core import paths
+from facecourse.core.paths import outputs_for, require
+from facecourse.deployment.package import build_package, unzipped_size
+from facecourse.deployment.speed import SCRIPT, FunctionSpeed, example_photo, run_alone
+from facecourse.embedding.backbones import load_backbone
 from lambda_function.pipeline import check_bundle
 
-PHOTO = settings.PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
+PHOTO = paths.PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
 TURNS, RUNS = 5, 15
 TORCH_LIBRARIES = ("torch", "torchvision", "facenet-pytorch", "numpy", "pillow", "python-multipart")
 TORCH_NEEDS = (
@@ -44,7 +44,7 @@ def rows() -> list[dict]:
         _torch_bundle(bundle, torch_bundle)
         photo = example_photo(PHOTO)
         mine = [sys.executable, "-I", "-S", "-c", SCRIPT, str(unpacked)]
-        theirs = [sys.executable, str(Path(__file__).parent / "torch_function.py"), str(settings.ROOT)]
+        theirs = [sys.executable, str(Path(__file__).parent / "torch_function.py"), str(paths.ROOT)]
         for turn in tqdm(range(TURNS + 1), desc="function", unit="turn"):
             pair = run_alone(mine, bundle, photo, RUNS), run_alone(theirs, torch_bundle, photo, RUNS)
             if turn:  # the first one brings the files into memory

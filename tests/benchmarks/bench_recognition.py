@@ -11,18 +11,13 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from facecourse import (
-    detection,
-    detection_truth,
-    photo_sets,
-    quantisation,
-    recognition,
-    settings,
-    sources,
-    training,
-    variants,
-    verification,
-)
+from facecourse.core import paths, sources
+from facecourse.deployment import variants
+from facecourse.detection import detector
+from facecourse.embedding import embeddings, photo_sets, quantisation
+from facecourse.heads import training
+from facecourse.lessons import truth
+from facecourse.metrics import verification
 from lambda_function.crops import normalise
 from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
@@ -50,17 +45,17 @@ def in_turn(*tasks) -> list[float]:
 
 def sample_crops() -> np.ndarray:
     """Return crops of the sample's people, cut where the rendered truth says the faces are."""
-    truth = detection_truth.true_faces()
+    truth = truth.true_faces()
     truth = truth[~truth["group"]].head(2 * FACES)
     truth = truth.assign(landmarks=[points.ravel() for points in truth["landmarks"]])
-    return recognition.load_crops(truth, recognition.find_weights(BACKBONE).preprocessing)
+    return embeddings.load_crops(truth, embeddings.find_weights(BACKBONE).preprocessing)
 
 
 def small_backbone(folder: Path, crops: np.ndarray) -> tuple[Path, Path]:
     """Return a copy of the exported backbone and the 8-bit file made of it."""
-    whole = Path(shutil.copy(recognition.onnx_backbone(BACKBONE), folder / "backbone.onnx"))
+    whole = Path(shutil.copy(embeddings.onnx_backbone(BACKBONE), folder / "backbone.onnx"))
     return whole, quantisation.quantise(
-        whole, crops, recognition.find_weights(BACKBONE).preprocessing, folder / "int8.onnx"
+        whole, crops, embeddings.find_weights(BACKBONE).preprocessing, folder / "int8.onnx"
     )
 
 
@@ -71,7 +66,7 @@ def lfw_folds() -> tuple[pd.DataFrame, verification.Pairs] | None:
     pairs = [pair for pair in verification.read_pairs(sources.lfw_pairs()) if pair[0] < FOLDS]
     names = sorted({photo for pair in pairs for photo in pair[1:3]})
     paths = [sources.lfw_photos() / name.rsplit("_", 1)[0] / f"{name}.jpg" for name in names]
-    images = detection.find_faces(open_photo(path) for path in paths)
+    images = detector.find_faces(open_photo(path) for path in paths)
     chosen = [faces[select_face(faces, 250, 250)] if faces else None for faces in images]
     table = pd.DataFrame(
         {
@@ -106,12 +101,12 @@ def head_seconds() -> float:
 def rows() -> list[dict]:
     """Return the rows of `make bench`."""
     training.seed_everything()
-    network, preprocessing, _ = recognition.load_backbone(BACKBONE)
+    network, preprocessing, _ = embeddings.load_backbone(BACKBONE)
     crops = sample_crops()
     held_back, crops = crops[FACES:], crops[:FACES]
     with tempfile.TemporaryDirectory() as name:
         whole, small = small_backbone(Path(name), held_back)
-        tools = [Embedder(path, preprocessing, settings.THREADS) for path in (whole, small)]
+        tools = [Embedder(path, preprocessing, paths.THREADS) for path in (whole, small)]
         pixels = torch.from_numpy(normalise(crops, preprocessing.normalise))
         with torch.inference_mode():
             eager = functional.normalize(network(pixels)).numpy()
@@ -124,7 +119,7 @@ def rows() -> list[dict]:
             _row("lowest cosine to facenet-pytorch, 32-bit", cosine, 1.0, cosine, "cosine"),
         ]
         if lfw := lfw_folds():
-            fp32, int8 = variants.lfw_loss(whole, small, *lfw, preprocessing, settings.THREADS)
+            fp32, int8 = variants.lfw_loss(whole, small, *lfw, preprocessing, paths.THREADS)
             found.append(_row(f"LFW accuracy, 8-bit ({FOLDS} folds)", int8, fp32, int8 / fp32, "share"))
         seconds = head_seconds()
     # The reference passes every photo through the network in every epoch: extrapolated from its faces per second.

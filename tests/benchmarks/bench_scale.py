@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from facecourse import large_gallery, scale
-from facecourse.settings import ROOT, outputs_for
-from facecourse.sources import SourceError, lfw_photos
+from facecourse.core.paths import ROOT, outputs_for
+from facecourse.core.sources import SourceError, lfw_photos
+from facecourse.scale import galleries, shards
 from tests.conftest import mirror
 
 PHOTOS, SHARD, PEOPLE, PROBES = 960, 60, 100_000, 500
@@ -23,23 +23,23 @@ def rows() -> list[dict]:
     return [*_engine_rows(), *_gallery_rows()]
 
 
-def _shards() -> list[scale.Shard]:
+def _shards() -> list[shards.Shard]:
     """Return shards of real photos, else of the sample's."""
     try:
         place = lfw_photos() if mirror() else ROOT / "data" / "people"
     except SourceError:
         place = ROOT / "data" / "people"
-    return scale.plan(place, outputs_for("sample") / "model", SHARD)[: PHOTOS // SHARD]
+    return shards.plan(place, outputs_for("sample") / "model", SHARD)[: PHOTOS // SHARD]
 
 
 def _engine_rows() -> list[dict]:
     shards, bundle = _shards(), outputs_for("sample") / "model"
     speed = {}
-    engines = {"plain": scale.plain_loop, "one": scale.with_ray(1), "two": scale.with_ray(2)}
+    engines = {"plain": shards.plain_loop, "one": shards.with_ray(1), "two": shards.with_ray(2)}
     for name, engine in engines.items():
         with tempfile.TemporaryDirectory() as folder:
-            facts = scale.run_shards(shards, bundle, folder, engine)
-        speed[name] = scale.throughput(facts)
+            facts = shards.run_shards(shards, bundle, folder, engine)
+        speed[name] = shards.throughput(facts)
         peak = facts[
             "peak_mb"
         ].max()  # the last engine's: the plain loop shares this process with everything else
@@ -53,11 +53,11 @@ def _engine_rows() -> list[dict]:
 
 def _gallery_rows() -> list[dict]:
     people = np.random.default_rng(0).standard_normal((2000, 128)).astype(np.float32)
-    crowd = large_gallery.synthetic_people(people / np.linalg.norm(people, axis=1, keepdims=True), PEOPLE)
-    probes = large_gallery.noisy_copies(crowd[:PROBES], 0.7, np.random.default_rng(1))
-    index = large_gallery.build_index(crowd)
+    crowd = galleries.synthetic_people(people / np.linalg.norm(people, axis=1, keepdims=True), PEOPLE)
+    probes = galleries.noisy_copies(crowd[:PROBES], 0.7, np.random.default_rng(1))
+    index = galleries.build_index(crowd)
     start = time.perf_counter()
-    exact = large_gallery.exact_search(crowd, probes)[1]
+    exact = galleries.exact_search(crowd, probes)[1]
     slow = PROBES / (time.perf_counter() - start)
     start = time.perf_counter()
     found = index.search(probes, 1)[1]

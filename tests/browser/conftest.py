@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from facecourse.settings import OUTPUTS
+from facecourse.core.paths import OUTPUTS
 from tests.browser.lab import Lab, copy_project, sample_environment
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -60,7 +60,7 @@ def model(project) -> Path:
     """The model bundle in the copy: from notebooks that ran before, else built there now by 01, 03, 04 and 05."""
     bundle = project / "outputs" / "sample" / "model"
     for name in () if (bundle / "model.json").exists() else NEEDED:
-        code = f"from facecourse.course import run_notebook, outputs_for; run_notebook({name!r}, outputs_for('sample'))"
+        code = f"from facecourse.run.course import run_notebook, outputs_for; run_notebook({name!r}, outputs_for('sample'))"
         subprocess.run([sys.executable, "-c", code], cwd=project, env=sample_environment(), check=True)
     return bundle
 

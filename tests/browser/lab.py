@@ -16,7 +16,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Page
 
-from facecourse.settings import OUTPUTS
+from facecourse.core.paths import OUTPUTS
 from tests.conftest import ROOT
 
 LEFT_OUT = (

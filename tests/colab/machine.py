@@ -9,11 +9,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from facecourse.colab import package_name
+from facecourse.core.colab import package_name
 from tests.conftest import ROOT
 from tools.publish import project_files
 
-# What Colab brings. facecourse.colab must install none of these, and change none.
+# What Colab brings. facecourse.core.colab must install none of these, and change none.
 BROUGHT = [
     "pip",
     "torch",

@@ -13,8 +13,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from facecourse.colab import package_name
-from facecourse.settings import OUTPUTS
+from facecourse.core.colab import package_name
+from facecourse.core.paths import OUTPUTS
 from tests.colab.machine import BROUGHT, OLDER, Machine
 from tests.conftest import ROOT
 

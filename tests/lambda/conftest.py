@@ -8,7 +8,7 @@ from pathlib import Path
 import aws_tools
 import pytest
 
-from facecourse.settings import OUTPUTS, ROOT
+from facecourse.core.paths import OUTPUTS, ROOT
 from lambda_function.app import Application
 from lambda_function.logs import LOGGER
 from lambda_function.settings import Settings

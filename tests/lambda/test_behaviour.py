@@ -46,7 +46,7 @@ def test_wrong_settings_are_answered_and_logged_and_do_not_crash(monkeypatch, ne
 
 
 def test_the_face_limit_names_the_surest(bundle, new_event):
-    from facecourse.settings import DATA
+    from facecourse.core.paths import DATA
 
     group = (DATA / "group" / "group_01.jpg").read_bytes()
     limited = Application(Settings(model_bundle=str(bundle), face_max_faces=2))

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from facecourse import cloud as clouds
-from facecourse import package, settings, stack, storage
-from facecourse.settings import ROOT
+from facecourse.core import paths
+from facecourse.core.paths import ROOT
+from facecourse.deployment import cloud as clouds
+from facecourse.deployment import package, stack, storage
 from lambda_function.pipeline import Recogniser, open_photo, sha256_of
 
 GROUP = ROOT / "data" / "group" / "group_01.jpg"
@@ -25,8 +26,8 @@ JPEG = {"Content-Type": "image/jpeg"}
 def outputs(tmp_path_factory):
     """Addresses of deployments are noted here, not in the reader's outputs."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(settings, "OUTPUTS", tmp_path_factory.mktemp("outputs"))
-    yield settings.OUTPUTS / "sample"
+    patch.setattr(paths, "OUTPUTS", tmp_path_factory.mktemp("outputs"))
+    yield paths.OUTPUTS / "sample"
     patch.undo()
 
 
@@ -140,7 +141,7 @@ def test_only_signed_requests_are_let_in(deployed):
 
 
 def test_notebook_06_signs_its_requests(deployed):
-    from facecourse.endpoint import ask
+    from facecourse.app.endpoint import ask
 
     faces = ask(deployed.url, GROUP.read_bytes(), open_photo(GROUP))
     assert len(faces) == 3 and all(len(face["top"]) == 5 for face in faces)
@@ -279,7 +280,7 @@ def test_the_readers_credentials_do_not_reach_the_local_cloud(monkeypatch):
 
 
 def test_the_local_cloud_ends_with_a_killed_notebook():
-    code = "from facecourse.cloud import *; c = open_cloud(); print(c._process.pid, c._folder, flush=True); input()"
+    code = "from facecourse.deployment.cloud import *; c = open_cloud(); print(c._process.pid, c._folder, flush=True); input()"
     notebook = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )

@@ -16,8 +16,8 @@ import requests
 from aws_tools import emulator, tool_venv
 from make_events import form
 
-from facecourse import package
-from facecourse.settings import DATA, PEOPLE_DIR
+from facecourse.core.paths import DATA, PEOPLE_DIR
+from facecourse.deployment import package
 from lambda_function.pipeline import open_photo
 
 INVOKE = "/2015-03-31/functions/function/invocations"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from make_events import BOMBS, BOUNDARY, form
 from PIL import Image
 
-from facecourse.settings import PEOPLE_DIR
+from facecourse.core.paths import PEOPLE_DIR
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", 3000))
 WARM_UP = 200

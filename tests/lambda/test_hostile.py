@@ -9,7 +9,7 @@ import pytest
 from make_events import BOMBS, png, png_chunk, scan_bomb
 from PIL import Image, ImageFile
 
-from facecourse.settings import PEOPLE_DIR as PEOPLE
+from facecourse.core.paths import PEOPLE_DIR as PEOPLE
 from lambda_function import mtcnn
 from lambda_function.app import Application
 from lambda_function.settings import Settings

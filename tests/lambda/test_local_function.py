@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from facecourse.local_function import EVENT_LIMIT, LocalFunction, url_event
+from facecourse.deployment.local_function import EVENT_LIMIT, LocalFunction, url_event
 
 
 def echo(event, context):

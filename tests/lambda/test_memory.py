@@ -8,7 +8,7 @@ import psutil
 from make_events import form
 from PIL import Image
 
-from facecourse.settings import PEOPLE_DIR
+from facecourse.core.paths import PEOPLE_DIR
 
 BOUNDARY_TYPE = "multipart/form-data; boundary=----facecourse7f3a"
 

@@ -8,9 +8,10 @@ import zipfile
 
 import pytest
 
-from facecourse import function_speed, package
-from facecourse.bundle import write_zip
-from facecourse.settings import ROOT
+from facecourse.core.paths import ROOT
+from facecourse.deployment import package
+from facecourse.deployment import speed as function_speed
+from facecourse.deployment.bundle import write_zip
 
 FACE = ROOT / "data" / "people" / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
 

@@ -8,8 +8,8 @@ import re
 import pytest
 from PIL import Image
 
-from facecourse.local_function import LocalFunction
-from facecourse.settings import DATA, PEOPLE_DIR
+from facecourse.core.paths import DATA, PEOPLE_DIR
+from facecourse.deployment.local_function import LocalFunction
 
 ADA = PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
 GROUP = DATA / "group" / "group_01.jpg"

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 import yaml
 
-from facecourse.package import FUNCTION, RUNTIMES
-from facecourse.settings import ROOT
-from facecourse.stack import resources_of
+from facecourse.core.paths import ROOT
+from facecourse.deployment.package import FUNCTION, RUNTIMES
+from facecourse.deployment.stack import resources_of
 
 TEMPLATES = ("template.yaml", "template_container.yaml")
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from facecourse.settings import OUTPUTS
+from facecourse.core.paths import OUTPUTS
 from tests.conftest import ROOT
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from facecourse.report import empty_report
-from facecourse.settings import DATA, OUTPUTS
+from facecourse.core.paths import DATA, OUTPUTS
+from facecourse.core.report import empty_report
 from lambda_function.pipeline import Recogniser, open_photo
 
 FOLDER = OUTPUTS / "sample"

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse import endpoint, tryout
-from facecourse.settings import DATA, OUTPUTS, PEOPLE_DIR
-from facecourse.tryout import Desk, Result, names_at, photos_at
-from facecourse.widgets import DEPLOYED, TryIt
+from facecourse.app import endpoint, session
+from facecourse.app.session import Desk, Result, names_at, photos_at
+from facecourse.app.widgets import DEPLOYED, TryIt
+from facecourse.core.paths import DATA, OUTPUTS, PEOPLE_DIR
 
 STRANGER = DATA / "others" / "Gaspar_Norvath" / "Gaspar_Norvath_0001.jpg"  # one photo only, so in no gallery
 
@@ -43,7 +43,7 @@ def test_people_are_named_and_strangers_are_not(desk):
     [
         (b"", "empty"),
         (b"This is not a photo.", "not a JPEG, PNG, WebP, GIF or BMP"),
-        (bytes(tryout.MAX_FILE + 1), "at most 50 MB"),
+        (bytes(session.MAX_FILE + 1), "at most 50 MB"),
     ],
 )
 def test_what_goes_wrong_is_said_not_raised(desk, data, said):

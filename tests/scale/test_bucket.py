@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from facecourse import cloud as clouds
-from facecourse import scale, scale_inputs
-from facecourse.settings import DATA, OUTPUTS
+from facecourse.core.paths import DATA, OUTPUTS
+from facecourse.deployment import cloud as clouds
+from facecourse.scale import inputs
+from facecourse.scale import shards as scale
 
 BUNDLE = OUTPUTS / "sample" / "model"
 BUCKET, PREFIX = "photos-of-the-test", "team/"
@@ -44,9 +45,9 @@ def s3(folder):
         ("NO_PROXY", "127.0.0.1"),
     ):
         patch.setenv(name, value)
-    scale_inputs._s3.cache_clear()
+    inputs._s3.cache_clear()
     yield client
-    scale_inputs._s3.cache_clear()
+    inputs._s3.cache_clear()
     patch.undo()
     cloud.stop()
 
@@ -92,13 +93,13 @@ def test_more_photos_than_one_listing_holds(s3):
     names = [f"many/{number:04d}.jpg" for number in range(1001)]  # S3 lists a thousand at a time
     for name in names:
         s3.put_object(Bucket=BUCKET, Key=name, Body=b"")
-    assert scale_inputs.list_photos(f"s3://{BUCKET}/many/") == [f"s3://{BUCKET}/{name}" for name in names]
+    assert inputs.list_photos(f"s3://{BUCKET}/many/") == [f"s3://{BUCKET}/{name}" for name in names]
 
 
 def test_a_photo_that_has_gone_is_a_row_and_a_refusal_stops_the_run(s3):
     gone, nowhere = f"s3://{BUCKET}/{PREFIX}gone.jpg", "s3://no-such-bucket/a.jpg"
-    assert list(scale_inputs.read_photos([gone])) == [(gone, None)]
+    assert list(inputs.read_photos([gone])) == [(gone, None)]
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        list(scale_inputs.read_photos([nowhere]))
+        list(inputs.read_photos([nowhere]))
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        scale_inputs.list_photos("s3://no-such-bucket/")
+        inputs.list_photos("s3://no-such-bucket/")

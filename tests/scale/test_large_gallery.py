@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from facecourse import large_gallery
-from facecourse.distributed import train_with, trainer_for
-from facecourse.large_gallery import LargeGallery, exact_search, far_by_size, noisy_copies, synthetic_people
-from facecourse.photo_sets import PhotoSet
-from facecourse.scale_projection import Assumed, Measured, project
-from facecourse.training import Trainer, fit
+from facecourse.embedding.photo_sets import PhotoSet
+from facecourse.heads.training import Trainer, fit
+from facecourse.scale import galleries
+from facecourse.scale.distributed import train_with, trainer_for
+from facecourse.scale.galleries import LargeGallery, exact_search, far_by_size, noisy_copies, synthetic_people
+from facecourse.scale.projection import Assumed, Measured, project
 from lambda_function.gallery import Gallery
 
 
@@ -20,7 +20,7 @@ def units(count, size=64, seed=0):
 @pytest.fixture
 def large(monkeypatch):
     pytest.importorskip("faiss", reason="FAISS is an optional extra: pip install -r requirements-scale.txt")
-    monkeypatch.setattr(large_gallery, "EXACT_UP_TO", 1000)
+    monkeypatch.setattr(galleries, "EXACT_UP_TO", 1000)
     vectors = units(5000)
     gallery = LargeGallery([f"p{i}" for i in range(len(vectors))], vectors.copy(), 0.5)
     assert gallery.indexed

@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from facecourse import scale
-from facecourse.scale_inputs import InputError, list_photos, read_photos
-from facecourse.settings import DATA, OUTPUTS
+from facecourse.core.paths import DATA, OUTPUTS
+from facecourse.scale import shards as scale
+from facecourse.scale.inputs import InputError, list_photos, read_photos
 from lambda_function.faces import Face
 
 BUNDLE = OUTPUTS / "sample" / "model"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facecourse import archives
+from facecourse.core import archives
 
 
 def make_tar(path, *members):

@@ -10,9 +10,17 @@ import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1
 
-from facecourse import backbones, settings
-from facecourse.backbones import BACKBONES, BackboneError, build, find_weights, load_backbone, save_backbone
-from facecourse.keras_weights import keras_name, keras_state
+from facecourse.core import paths
+from facecourse.embedding import backbones
+from facecourse.embedding.backbones import (
+    BACKBONES,
+    BackboneError,
+    build,
+    find_weights,
+    load_backbone,
+    save_backbone,
+)
+from facecourse.embedding.keras import keras_name, keras_state
 from lambda_function.crops import Preprocessing
 from tests.conftest import ROOT
 from tests.unit.file_server import serving
@@ -46,7 +54,7 @@ def elsewhere(own_downloads):
 def describe(mirror, data, hashes=None):
     known = [f"sha256:{hashlib.sha256(data).hexdigest()}"] if hashes is None else hashes
     entry = {"what": "weights", "licence": "MIT", "citation": "x", "size": len(data)}
-    (settings.DATA / "sources.json").write_text(
+    (paths.DATA / "sources.json").write_text(
         json.dumps({RELEASE: entry | {"mirrors": [mirror], "hashes": known}})
     )
 
@@ -67,7 +75,7 @@ def test_a_release_file_is_fetched_in_two_pieces_checked_and_built(release, stat
 
 def test_where_the_release_cannot_be_had_the_fallback_is_named_once(capsys, monkeypatch):
     describe("http://127.0.0.1:9/weights.pt", b"x")
-    stand_in = settings.DATA / "facenet_keras.h5"
+    stand_in = paths.DATA / "facenet_keras.h5"
     stand_in.write_bytes(b"weights")
     monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
     for _ in range(3):
@@ -78,13 +86,13 @@ def test_where_the_release_cannot_be_had_the_fallback_is_named_once(capsys, monk
 
 
 def test_a_wrong_hash_is_no_weights_file(capsys, monkeypatch):
-    stand_in = settings.DATA / "facenet_keras.h5"
+    stand_in = paths.DATA / "facenet_keras.h5"
     stand_in.write_bytes(b"weights")
     monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
     with serving({RELEASE: b"another file"}) as server:
         describe(f"{server.url}/{RELEASE}", b"the file", ["sha256:" + "0" * 64])
         assert find_weights("vggface2").name == "msceleb1m"
-    assert not (settings.DOWNLOADS / RELEASE).exists()
+    assert not (paths.DOWNLOADS / RELEASE).exists()
 
 
 class Attack:

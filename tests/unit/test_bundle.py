@@ -6,10 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from facecourse import bundle, settings, variants
-from facecourse.saved_head import save_head
-from facecourse.settings import MissingInput
-from facecourse.strangers import save_decision
+from facecourse.core import paths
+from facecourse.core.paths import MissingInput
+from facecourse.deployment import bundle, variants
+from facecourse.heads.saved_head import save_head
+from facecourse.metrics.open_set import save_decision
 from lambda_function.pipeline import BUNDLE_FILES, BundleError, Recogniser, check_bundle, sha256_of
 
 NAMES = ["Ada", "Bruno", "Chioma"]
@@ -19,11 +20,11 @@ NAMES = ["Ada", "Bruno", "Chioma"]
 def outputs(tmp_path_factory):
     """What notebooks 03 and 04 leave, for three people who do not exist."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(settings, "OUTPUTS", tmp_path_factory.mktemp("outputs"))
+    patch.setattr(paths, "OUTPUTS", tmp_path_factory.mktemp("outputs"))
     vectors = np.linalg.qr(np.random.default_rng(0).normal(size=(128, 3)))[0].T
     save_head("sample", NAMES, vectors, 30.0, backbone="msceleb1m", views=2)
     save_decision("sample", 0.6, (20.0, -12.0), "test")
-    yield settings.OUTPUTS / "sample"
+    yield paths.OUTPUTS / "sample"
     patch.undo()
 
 
@@ -76,8 +77,8 @@ def test_parity_sees_a_changed_network(built, tmp_path):
     import onnx
     from onnx import numpy_helper
 
-    from facecourse.backbone_export import parity
-    from facecourse.backbones import load_backbone
+    from facecourse.embedding.backbones import load_backbone
+    from facecourse.embedding.export import parity
 
     model = onnx.load(built / "backbone.onnx")
     largest = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))

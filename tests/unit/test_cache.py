@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from facecourse import cache
-from facecourse.cache import ContentCache
-from facecourse.files import write_atomically
+from facecourse.core import cache
+from facecourse.core.cache import ContentCache
+from facecourse.core.files import write_atomically
 from tests.conftest import ROOT
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse import collect, commons, settings
-from facecourse.commons import Commons, CommonsError, CommonsPhoto
-from facecourse.credits import read_credits
+from facecourse.core import paths as settings
+from facecourse.photos import collect, commons
+from facecourse.photos.commons import Commons, CommonsError, CommonsPhoto
+from facecourse.photos.credits import read_credits
 from tests.conftest import ROOT
 from tests.unit.bad_photos import encode
 from tests.unit.wiki_server import wiki

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facecourse.costs import cost_table, show_plan
+from facecourse.deployment.costs import cost_table, show_plan
 
 
 def test_a_thousand_photos_of_a_tenth_of_a_second():

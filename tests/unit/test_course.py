@@ -5,7 +5,8 @@ import json
 import nbformat
 import pytest
 
-from facecourse import course, settings
+from facecourse.core import paths
+from facecourse.run import course
 from tools import check_machine
 
 PROGRESS = """
@@ -23,7 +24,7 @@ display(ipywidgets.Text(value="private" * 3))
 def house(tmp_path, monkeypatch):
     """A course of three small notebooks, the second of which may fail."""
     monkeypatch.setattr(course, "ROOT", tmp_path)
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setattr(course, "NOTEBOOKS", ("one", "two"))
     for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR"):
         monkeypatch.delenv(name, raising=False)

@@ -11,19 +11,11 @@ import unicodedata
 import numpy as np
 import pytest
 
-from facecourse import (
-    cache,
-    checks,
-    dataset,
-    detection,
-    flags,
-    photo_checks,
-    recognition,
-    settings,
-    sources,
-    splits,
-)
-from facecourse.photo_groups import agreement
+from facecourse.core import cache, paths, sources
+from facecourse.detection import detector
+from facecourse.embedding import embeddings
+from facecourse.photos import checks, dataset, examine, flags, splits
+from facecourse.photos.duplicates import agreement
 from tests.conftest import ROOT
 from tests.unit import bad_photos
 
@@ -33,8 +25,8 @@ PEOPLE = ROOT / "data" / "people"
 @pytest.fixture
 def room(tmp_path, monkeypatch):
     """Outputs, flags and results of the test's own; only the reader's people, nothing from elsewhere."""
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path / "outputs")
-    monkeypatch.setattr(settings, "DATA", tmp_path / "data")
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
     monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
     monkeypatch.setitem(dataset.SOURCES, "sample", {})
     (tmp_path / "data").mkdir()
@@ -66,8 +58,8 @@ class TestBadPhotos:
     def result(self, tmp_path_factory):
         room = tmp_path_factory.mktemp("bad")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(settings, "OUTPUTS", room / "outputs")
-            patch.setattr(settings, "DATA", room)
+            patch.setattr(paths, "OUTPUTS", room / "outputs")
+            patch.setattr(paths, "DATA", room)
             patch.setitem(dataset.SOURCES, "sample", {})
             expected = bad_photos.make(room / "people")
             before = content(room / "people")
@@ -103,7 +95,7 @@ class TestBadPhotos:
         assert (manifest[manifest.faces > 0].course_split != "").all()
 
     def test_each_check_has_words_and_a_picture(self, result):
-        from facecourse.plotting_dataset import show_problems
+        from facecourse.lessons.assembling import show_problems
 
         _, _, manifest, found, _ = result
         assert checks.summary(found).meaning.notna().all() and (found.reason != "").all()
@@ -115,7 +107,7 @@ class TestBadPhotos:
     def test_exif_turned_photo_has_its_face_where_the_upright_one_has_it(self, result):
         manifest = result[2].set_index(result[2].path.str.rpartition("/")[2])
         upright = sorted(bad_photos.FACES.iterdir())[5]
-        faces = detection.detect_photos([upright], [hashlib.sha256(upright.read_bytes()).hexdigest()], False)
+        faces = detector.detect_photos([upright], [hashlib.sha256(upright.read_bytes()).hexdigest()], False)
         (face,) = next(iter(faces.values()))
         assert np.abs(np.array(manifest.box["turned.jpg"]) - face.box).max() < 5
 
@@ -133,7 +125,7 @@ def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(roo
         return sorted(real(path), key=lambda entry: hashlib.md5(os.fsencode(entry.name)).digest())
 
     with monkeypatch.context() as patch:
-        patch.setattr("facecourse.photo_files.os.scandir", shuffled)
+        patch.setattr("facecourse.photos.files.os.scandir", shuffled)
         files, _ = dataset.find_photos("sample", people)
         patch.undo()
         assert files == dataset.find_photos("sample", people)[0]
@@ -145,7 +137,7 @@ def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(roo
 
 def test_one_new_photo_costs_the_work_of_one_photo(room, monkeypatch):
     people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
-    monkeypatch.setattr("facecourse.photo_files.FRESH_NS", 0)  # else files of this second are read again
+    monkeypatch.setattr("facecourse.photos.files.FRESH_NS", 0)  # else files of this second are read again
     assemble(people)
     seen = {"examined": 0, "searched": 0, "embedded": 0}
 
@@ -157,9 +149,9 @@ def test_one_new_photo_costs_the_work_of_one_photo(room, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(photo_checks, "examine", counted("examined", photo_checks.examine))
-    monkeypatch.setattr(detection, "find_faces", counted("searched", detection.find_faces, lambda x: len(x)))
-    monkeypatch.setattr(recognition, "crop_face", counted("embedded", recognition.crop_face))
+    monkeypatch.setattr(examine, "examine", counted("examined", examine.examine))
+    monkeypatch.setattr(detector, "find_faces", counted("searched", detector.find_faces, lambda x: len(x)))
+    monkeypatch.setattr(embeddings, "crop_face", counted("embedded", embeddings.crop_face))
     assemble(people)
     assert seen == {"examined": 0, "searched": 0, "embedded": 0}
     new = sorted((PEOPLE / "Ada_Ferro").iterdir())[-1]
@@ -276,16 +268,22 @@ def test_a_credited_photo_has_its_own_licence(room):
 
 KILLED = '''
 import os, pathlib, shutil, signal, sys, time
-from facecourse import cache, dataset, detection, files, photo_checks, recognition, settings
+from facecourse.core import cache
+from facecourse.photos import dataset
+from facecourse.detection import detector
+from facecourse.core import files
+from facecourse.photos import examine
+from facecourse.embedding import embeddings
+from facecourse.core import paths
 room, people = pathlib.Path(sys.argv[1]), sys.argv[2]
-settings.THREADS = photo_checks.settings.THREADS = 1
-photo_checks.BATCH = detection.CHUNK = recognition.BATCH = 2
+paths.THREADS = examine.settings.THREADS = 1
+examine.BATCH = detector.CHUNK = embeddings.BATCH = 2
 dataset.SOURCES["sample"] = {}
 
 def run(place, stop):
     """Assemble in a child that kills itself at its `stop`-th step of writing; returns how many it took."""
-    settings.OUTPUTS, settings.DATA, cache.CACHE = place / "outputs", place / "data", place / "cache"
-    settings.DATA.mkdir(parents=True, exist_ok=True)
+    paths.OUTPUTS, paths.DATA, cache.CACHE = place / "outputs", place / "data", place / "cache"
+    paths.DATA.mkdir(parents=True, exist_ok=True)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

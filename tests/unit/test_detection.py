@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse import detection, mtcnn_export
-from facecourse.detection import detect_photos, detector, find_faces, mtcnn_folder, pack, unpack
-from facecourse.detection_truth import find_true_faces, true_faces
+from facecourse.detection import detector as detection
+from facecourse.detection.detector import detect_photos, detector, find_faces, mtcnn_folder, pack, unpack
+from facecourse.lessons.truth import find_true_faces, true_faces
 from lambda_function.faces import Face, select_face
 from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
@@ -140,7 +140,7 @@ def test_faces_survive_the_cache():
 
 
 def test_each_content_is_searched_once_and_an_interruption_costs_one_chunk(truth, tmp_path, monkeypatch):
-    monkeypatch.setattr("facecourse.cache.CACHE", tmp_path)
+    monkeypatch.setattr("facecourse.core.cache.CACHE", tmp_path)
     monkeypatch.setattr(detection, "CHUNK", 2)
     paths = list(truth["path"][:5])
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]

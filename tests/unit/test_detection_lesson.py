@@ -7,16 +7,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from facecourse import centerface, detection_alignment, detection_compare, detection_failures
-from facecourse.detection import detector
-from facecourse.detection_alignment import alignment_effect, available, roll_of
-from facecourse.detection_compare import compare_on_truth, unconfirmed
-from facecourse.detection_failures import pose
-from facecourse.detection_floor import floor_table, operations, pnet_operations
-from facecourse.detection_lesson import ablation, hits, lost_at, stage_table, trace
-from facecourse.detection_truth import found_when_changed, rules_on_groups, true_faces
-from facecourse.detection_widgets import explore_settings
-from facecourse.sources import SourceError
+from facecourse.core.sources import SourceError
+from facecourse.detection import centerface
+from facecourse.detection.detector import detector
+from facecourse.lessons import alignment, failures, second_detector
+from facecourse.lessons.alignment import alignment_effect, available, roll_of
+from facecourse.lessons.detection_widgets import explore_settings
+from facecourse.lessons.failures import pose
+from facecourse.lessons.floor import floor_table, operations, pnet_operations
+from facecourse.lessons.second_detector import compare_on_truth, unconfirmed
+from facecourse.lessons.stages import ablation, hits, lost_at, stage_table, trace
+from facecourse.lessons.truth import found_when_changed, rules_on_groups, true_faces
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
@@ -127,7 +128,7 @@ def test_without_the_second_detector_mtcnn_stands_alone(truth, monkeypatch, caps
     def absent(threshold=0.5):
         raise SourceError("no registry\ndetails")
 
-    monkeypatch.setattr(detection_compare, "second_opinion", absent)
+    monkeypatch.setattr(second_detector, "second_opinion", absent)
     table = compare_on_truth(truth[truth["group"]].iloc[:3], progress=False)
     assert table["detector"].tolist() == ["MTCNN"]
     assert "CenterFace cannot be had here" in capsys.readouterr().out
@@ -152,25 +153,25 @@ def test_pose_from_landmarks():
 def test_reasons_name_what_is_measured():
     image = np.full((100, 100, 3), 128, np.uint8)
     front = np.array([[40, 40], [60, 40], [50, 50], [42, 60], [58, 60]])
-    assert detection_failures.why_missed(image, face_at(0, 10, 40, 60)) == "cut off by the edge"
-    assert "small" in detection_failures.why_missed(image, face_at(40, 40, 55, 60))
-    assert "blurred" in detection_failures.why_missed(image, face_at(30, 30, 70, 70, landmarks=front))
+    assert failures.why_missed(image, face_at(0, 10, 40, 60)) == "cut off by the edge"
+    assert "small" in failures.why_missed(image, face_at(40, 40, 55, 60))
+    assert "blurred" in failures.why_missed(image, face_at(30, 30, 70, 70, landmarks=front))
     dark = image // 10
-    assert "dark" in detection_failures.why_missed(dark, face_at(30, 30, 70, 70, landmarks=front))
+    assert "dark" in failures.why_missed(dark, face_at(30, 30, 70, 70, landmarks=front))
 
 
 def test_backbones_without_weights_are_named_and_left_out(monkeypatch, capsys):
     def absent(name):
         raise SourceError("not here")
 
-    monkeypatch.setattr(detection_alignment, "fetch", absent)
+    monkeypatch.setattr(alignment, "fetch", absent)
     assert available(("vggface2", "msceleb1m")) == ["msceleb1m"]
     assert "vggface2: its weights cannot be had here" in capsys.readouterr().out
 
 
 def test_separation_of_similarities(monkeypatch):
     vectors = {False: np.eye(4)[[0, 0, 1, 1]], True: np.eye(4)}
-    monkeypatch.setattr(detection_alignment, "_vectors", lambda found, name, align, progress: vectors[align])
+    monkeypatch.setattr(alignment, "_vectors", lambda found, name, align, progress: vectors[align])
     found = pd.DataFrame({"name": list("aabb"), "roll": [0, 20, 0, 0], "face": [1, 1, 1, 1]})
     table = alignment_effect(found, ["some"]).set_index(["crop", "pairs"])
     assert table.loc[("box", "all"), "auc"] == 1 and table.loc[("box", "all"), "same"] == 1
@@ -191,7 +192,7 @@ def test_sliders_redraw_picture_and_text(group):
 
 
 def test_the_samples_photos_can_stand_for_a_manifest():
-    from facecourse.dataset import SCHEMA
-    from facecourse.detection_truth import sample_photos
+    from facecourse.lessons.truth import sample_photos
+    from facecourse.photos.dataset import SCHEMA
 
     assert set(sample_photos().columns) <= set(SCHEMA.names)  # notebook 02 takes either

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facecourse import quantisation, recognition, settings
-from facecourse.detection_truth import true_faces
-from facecourse.recognition import load_crops
+from facecourse.core import paths
+from facecourse.embedding import embeddings, quantisation
+from facecourse.embedding.embeddings import load_crops
+from facecourse.lessons.truth import true_faces
 from lambda_function.crops import other_cut
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Recogniser
@@ -24,7 +25,7 @@ def photos():
     own = own.groupby("name").head(3).head(12)
     return pd.DataFrame(
         {
-            "path": [str(path.relative_to(settings.ROOT)) for path in own["path"]],
+            "path": [str(path.relative_to(paths.ROOT)) for path in own["path"]],
             "sha256": [f"{i:064d}" for i in range(len(own))],
             "person": own["name"].to_numpy(),
             "box": list(own["box"]),
@@ -36,9 +37,9 @@ def photos():
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """A cache of the test's own; the exported network stays where it is."""
-    recognition.onnx_backbone(BACKBONE)
-    monkeypatch.setattr("facecourse.cache.CACHE", tmp_path)
-    monkeypatch.setattr(recognition, "BATCH", 4)
+    embeddings.onnx_backbone(BACKBONE)
+    monkeypatch.setattr("facecourse.core.cache.CACHE", tmp_path)
+    monkeypatch.setattr(embeddings, "BATCH", 4)
     return tmp_path
 
 
@@ -57,19 +58,19 @@ class Counting:
 
 
 def with_counter(monkeypatch, fail_after=None):
-    real = recognition.embedder(BACKBONE)
+    real = embeddings.embedder(BACKBONE)
     counter = Counting(real, fail_after)
 
     def with_cut(backbone, preprocessing):
         counter.preprocessing = preprocessing
         return counter
 
-    monkeypatch.setattr(recognition, "_embedder_with", with_cut)
+    monkeypatch.setattr(embeddings, "_embedder_with", with_cut)
     return counter
 
 
 def embed(photos, **options):
-    return recognition.embed_manifest(photos, BACKBONE, progress=False, **options)
+    return embeddings.embed_manifest(photos, BACKBONE, progress=False, **options)
 
 
 def test_nothing_is_embedded_twice(photos, empty_cache, monkeypatch):
@@ -117,7 +118,7 @@ def of_length_1(rows):
 
 
 def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
-    tool = recognition.embedder(BACKBONE)
+    tool = embeddings.embedder(BACKBONE)
     crops = load_crops(photos, tool.preprocessing)
     mirrored = np.ascontiguousarray(crops[:, :, ::-1])
     mean = of_length_1(tool.embed(crops) + tool.embed(mirrored))
@@ -126,7 +127,7 @@ def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
 
 
 def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
-    tool = recognition.embedder(BACKBONE)
+    tool = embeddings.embedder(BACKBONE)
     cuts = [load_crops(photos, cut) for cut in (tool.preprocessing, other_cut(tool.preprocessing))]
     assert np.abs(cuts[0].astype(int) - cuts[1]).mean() > 5  # or one of them would be no other look
     mean = of_length_1(sum(tool.embed(crops[:, :, ::way]) for crops in cuts for way in (1, -1)))
@@ -135,10 +136,10 @@ def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
 
 def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
     for views in (1, 2, 4):
-        recogniser = Recogniser(None, recognition.embedder(BACKBONE), None, "", views)
+        recogniser = Recogniser(None, embeddings.embedder(BACKBONE), None, "", views)
         for i in range(3):
-            face = recognition.face_of(photos["box"][i], photos["landmarks"][i])
-            one = recogniser.embed(open_photo(settings.ROOT / photos["path"][i]), [face])
+            face = embeddings.face_of(photos["box"][i], photos["landmarks"][i])
+            one = recogniser.embed(open_photo(paths.ROOT / photos["path"][i]), [face])
             assert np.abs(one - embed(photos, views=views)[i]).max() < 1e-5
 
 
@@ -164,31 +165,31 @@ def test_same_person_is_closer_than_another(photos, empty_cache):
 
 @pytest.fixture(scope="module")
 def crops(photos):
-    return load_crops(photos, recognition.find_weights(BACKBONE).preprocessing)
+    return load_crops(photos, embeddings.find_weights(BACKBONE).preprocessing)
 
 
 def test_half_weights_halve_the_file_and_keep_the_numbers(crops, tmp_path):
-    whole = shutil.copy(recognition.onnx_backbone(BACKBONE), tmp_path / "backbone.onnx")
+    whole = shutil.copy(embeddings.onnx_backbone(BACKBONE), tmp_path / "backbone.onnx")
     half = quantisation.halve_weights(whole)
     assert half.stat().st_size < 0.55 * whole.stat().st_size
-    preprocessing = recognition.find_weights(BACKBONE).preprocessing
+    preprocessing = embeddings.find_weights(BACKBONE).preprocessing
     assert quantisation.agreement(whole, half, crops, preprocessing).min() > 0.99999
 
 
 def test_eight_bits_are_a_quarter_of_the_size_and_close(crops, tmp_path):
-    whole = recognition.onnx_backbone(BACKBONE)
-    preprocessing = recognition.find_weights(BACKBONE).preprocessing
+    whole = embeddings.onnx_backbone(BACKBONE)
+    preprocessing = embeddings.find_weights(BACKBONE).preprocessing
     small = quantisation.quantise(whole, crops, preprocessing, tmp_path / "small.onnx")
     assert small.stat().st_size < 0.3 * whole.stat().st_size
     assert quantisation.agreement(whole, small, crops, preprocessing).min() > 0.98
 
 
 def test_a_backbone_with_8_bits_is_made_once_and_is_the_same_person(photos, empty_cache):
-    path = recognition.onnx_backbone("msceleb1m-int8")
+    path = embeddings.onnx_backbone("msceleb1m-int8")
     made = path.stat().st_mtime_ns
-    assert recognition.onnx_backbone("msceleb1m-int8") == path and path.stat().st_mtime_ns == made
-    assert recognition.find_weights("msceleb1m-int8").sha256 == recognition.find_weights(BACKBONE).sha256
-    small = recognition.embed_manifest(photos, "msceleb1m-int8", 4, progress=False)
+    assert embeddings.onnx_backbone("msceleb1m-int8") == path and path.stat().st_mtime_ns == made
+    assert embeddings.find_weights("msceleb1m-int8").sha256 == embeddings.find_weights(BACKBONE).sha256
+    small = embeddings.embed_manifest(photos, "msceleb1m-int8", 4, progress=False)
     assert np.einsum("nd,nd->n", small, embed(photos, views=4)).min() > 0.99
 
 
@@ -197,6 +198,6 @@ def test_eight_bits_need_faces_to_measure(tmp_path):
         quantisation.quantise(
             tmp_path / "backbone.onnx",
             np.zeros((0, 160, 160, 3), np.uint8),
-            recognition.find_weights(BACKBONE).preprocessing,
+            embeddings.find_weights(BACKBONE).preprocessing,
             tmp_path / "small.onnx",
         )

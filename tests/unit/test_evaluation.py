@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facecourse import evaluation
-from facecourse.evaluation import identify, own_people, wilson
-from facecourse.photo_sets import PhotoSet
+from facecourse.embedding.photo_sets import PhotoSet
+from facecourse.metrics import identification
+from facecourse.metrics.identification import identify, own_people, wilson
 
 
 def photo_set(rows, labels, names=("Ada", "Bo", "Cy")):
@@ -42,7 +42,7 @@ def test_many_photos_are_scored_in_parts_like_all_at_once():
     chance = np.random.default_rng(0)
     photos = photo_set(chance.normal(size=(5000, 8)), np.zeros(5000))
     vectors = photo_set(chance.normal(size=(40, 8)), np.zeros(40)).embeddings
-    best, scores = evaluation.predict(vectors, photos)
+    best, scores = identification.predict(vectors, photos)
     whole = photos.embeddings @ vectors.T
     assert (best == whole.argmax(1)).all() and scores == pytest.approx(whole.max(1), abs=1e-6)
 
@@ -62,7 +62,7 @@ def noisy_people(photos, seed, people=8, dimension=12, spread=0.55):
 
 
 def test_more_photos_per_person_help():
-    table = evaluation.accuracy_by_photos(noisy_people(20, 1), noisy_people(40, 2))
+    table = identification.accuracy_by_photos(noisy_people(20, 1), noisy_people(40, 2))
     assert table["photos"].tolist() == [1, 2, 5, 10, 20] and set(table["people"]) == {8}
     assert table["top1"].iloc[-1] > table["top1"].iloc[0] + 0.03
     assert table["top1"].between(0.3, 1).all()
@@ -70,8 +70,8 @@ def test_more_photos_per_person_help():
 
 def test_people_enrolled_again_are_recognised_nearly_as_well():
     train, test = noisy_people(20, 1, spread=0.3), noisy_people(20, 2, spread=0.3)
-    from facecourse.photo_sets import centroids
+    from facecourse.embedding.photo_sets import centroids
 
     vectors = centroids(train.embeddings, train.labels, 8)
-    again, before = evaluation.enrolment(train.names, vectors, train, test, ["P0", "P5"], photos=5)
+    again, before = identification.enrolment(train.names, vectors, train, test, ["P0", "P5"], photos=5)
     assert before >= 0.9 and again >= before - 0.15

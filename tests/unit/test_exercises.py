@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from facecourse.exercises import EXERCISES, check, grade
+from facecourse.lessons.exercises import EXERCISES, check, grade
 from tests.conftest import ROOT
 
 FOUND = {}  # number -> (source of the cell, solution)

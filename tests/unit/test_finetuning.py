@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from facecourse import cache, finetuning
-from facecourse.backbones import load_backbone
+from facecourse.core import cache
+from facecourse.embedding.backbones import load_backbone
+from facecourse.heads import finetuning
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from facecourse.checks import label_checks
-from facecourse.label_errors import doubled_people, known_errors, wrongly_named
-from facecourse.sources import lfw_photos
+from facecourse.core.sources import lfw_photos
+from facecourse.photos.checks import label_checks
+from facecourse.photos.label_errors import doubled_people, known_errors, wrongly_named
 
 TABLE = pd.DataFrame(
     {

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from facecourse.detection import detector
-from facecourse.detection_truth import true_faces
-from facecourse.mtcnn_export import raw_network
+from facecourse.detection.detector import detector
+from facecourse.detection.export import raw_network
+from facecourse.lessons.truth import true_faces
 from lambda_function.photos import open_photo
 from tests.reference_mtcnn import Parity, Reference
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from facecourse import collect
-from facecourse.backbones import default_backbone
-from facecourse.cloud import CloudError, open_cloud
-from facecourse.photo_files import scan
-from facecourse.settings import PEOPLE_DIR, outputs_for
-from facecourse.stack import deploy
-from facecourse.strangers import OpenSet
-from facecourse.tryout import photos_at
-from facecourse.uploads import save_photos
+from facecourse.app.session import photos_at
+from facecourse.app.uploads import save_photos
+from facecourse.core.paths import PEOPLE_DIR, outputs_for
+from facecourse.deployment.cloud import CloudError, open_cloud
+from facecourse.deployment.stack import deploy
+from facecourse.embedding.backbones import default_backbone
+from facecourse.metrics.open_set import OpenSet
+from facecourse.photos import collect
+from facecourse.photos.files import scan
 
 
 @pytest.mark.parametrize("first_use", [default_backbone, outputs_for])

@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from facecourse import report, settings
+from facecourse.core import paths, report
 
 
 @pytest.fixture(autouse=True)
 def outputs(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path)
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
     return tmp_path / "sample"
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facecourse import settings
+from facecourse.core import paths
 from tests.conftest import ROOT
 
 
@@ -42,26 +42,26 @@ def test_a_containers_quota_of_cores_counts(tmp_path, text, expected):
     if text is not None:
         quota.write_text(text)
     everything = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert settings.usable_cores(quota) == (expected or everything)
+    assert paths.usable_cores(quota) == (expected or everything)
 
 
 def test_a_missing_input_names_the_notebook_that_makes_it():
     with pytest.raises(
-        settings.MissingInput, match=r"outputs/sample/x.npz is not there yet: run notebooks/03_finetune"
+        paths.MissingInput, match=r"outputs/sample/x.npz is not there yet: run notebooks/03_finetune"
     ):
-        settings.require(settings.ROOT / "outputs/sample/x.npz", "03_finetune")
-    assert settings.require(ROOT / "Makefile", "03_finetune") == ROOT / "Makefile"
+        paths.require(paths.ROOT / "outputs/sample/x.npz", "03_finetune")
+    assert paths.require(ROOT / "Makefile", "03_finetune") == ROOT / "Makefile"
 
 
 def test_in_colab_a_missing_input_comes_with_the_command_that_makes_it(tmp_path, monkeypatch):
     path = tmp_path / "lfw" / "decision.json"
-    monkeypatch.setattr(settings, "in_colab", lambda: False)
-    with pytest.raises(settings.MissingInput) as here:
-        settings.require(path, "04_evaluate")
+    monkeypatch.setattr(paths, "in_colab", lambda: False)
+    with pytest.raises(paths.MissingInput) as here:
+        paths.require(path, "04_evaluate")
     assert "04_evaluate.ipynb first" in str(here.value) and "Colab" not in str(here.value)
-    monkeypatch.setattr(settings, "in_colab", lambda: True)
-    with pytest.raises(settings.MissingInput) as there:
-        settings.require(path, "04_evaluate")
+    monkeypatch.setattr(paths, "in_colab", lambda: True)
+    with pytest.raises(paths.MissingInput) as there:
+        paths.require(path, "04_evaluate")
     command = str(there.value).splitlines()[-1]
-    assert command.endswith("facecourse.course 01_assemble_dataset 03_finetune 04_evaluate")
-    assert command.startswith(f"!cd {settings.ROOT} && PROFILE=lfw ")
+    assert command.endswith("facecourse.run.course 01_assemble_dataset 03_finetune 04_evaluate")
+    assert command.startswith(f"!cd {paths.ROOT} && PROFILE=lfw ")

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from facecourse import downloads, settings, sources
+from facecourse.core import downloads, paths, sources
 from tests.conftest import ROOT
 from tests.unit.file_server import serving
 from tests.unit.test_archives import make_tar
@@ -33,11 +33,11 @@ def describe(mirrors, data=DATA, **more):
         "hashes": [f"sha256:{hashlib.sha256(data).hexdigest()}"],
         "mirrors": list(mirrors),
     }
-    (settings.DATA / "sources.json").write_text(json.dumps({NAME: entry | more}))
+    (paths.DATA / "sources.json").write_text(json.dumps({NAME: entry | more}))
 
 
 def downloaded():
-    return sorted(path.name for path in settings.DOWNLOADS.iterdir() if not path.name.startswith("."))
+    return sorted(path.name for path in paths.DOWNLOADS.iterdir() if not path.name.startswith("."))
 
 
 def test_a_file_arrives_whole_and_is_not_asked_for_twice():
@@ -63,8 +63,8 @@ def test_an_interrupted_download_goes_on_where_it_stopped():
 
 
 def test_what_an_earlier_run_left_is_used():
-    settings.DOWNLOADS.mkdir()
-    (settings.DOWNLOADS / f"{NAME}.part").write_bytes(DATA[:1000])
+    paths.DOWNLOADS.mkdir()
+    (paths.DOWNLOADS / f"{NAME}.part").write_bytes(DATA[:1000])
     with serving({NAME: DATA}) as server:
         describe([f"{server.url}/{NAME}"])
         assert sources.fetch(NAME).read_bytes() == DATA
@@ -76,8 +76,8 @@ def test_what_an_earlier_run_left_is_used():
 )
 @pytest.mark.parametrize("fault", [None, "no range", "wrong range"])
 def test_a_beginning_that_does_not_fit_is_thrown_away(left, fault):
-    settings.DOWNLOADS.mkdir()
-    (settings.DOWNLOADS / f"{NAME}.part").write_bytes(left)
+    paths.DOWNLOADS.mkdir()
+    (paths.DOWNLOADS / f"{NAME}.part").write_bytes(left)
     with serving({NAME: DATA}) as server:
         server.faults[NAME] = [fault]
         describe([f"{server.url}/{NAME}"])
@@ -217,7 +217,7 @@ def test_a_full_disk_is_named_and_what_arrived_is_kept(monkeypatch):
 def test_a_killed_download_leaves_no_half_file_under_its_name(tmp_path):
     program = (
         "import sys, pathlib; from facecourse import settings, sources, downloads\n"
-        "settings.DATA = pathlib.Path(sys.argv[1]); settings.DOWNLOADS = settings.DATA / 'downloads'\n"
+        "settings.DATA = pathlib.Path(sys.argv[1]); paths.DOWNLOADS = paths.DATA / 'downloads'\n"
         "downloads.BLOCK = 1000\n"
         "print('go', flush=True)\n"
         "sources.fetch('thing.bin')\n"
@@ -236,7 +236,7 @@ def test_a_killed_download_leaves_no_half_file_under_its_name(tmp_path):
             time.sleep(wait)
             child.send_signal(signal.SIGKILL)
             child.communicate()
-            target = settings.DOWNLOADS / NAME
+            target = paths.DOWNLOADS / NAME
             assert not target.exists() or target.read_bytes() == big
         assert sources.fetch(NAME).read_bytes() == big
 
@@ -266,7 +266,7 @@ def test_a_package_comes_from_whatever_registry_pip_uses(registry, right):
     known = hashlib.sha256(data).hexdigest() if right else "0" * 64
     entry = {"what": "x", "licence": "x", "citation": "x", "size": len(data), "hashes": [f"sha256:{known}"]}
     table = {registry.name: entry | {"package": "face-thing==1.0"}}
-    (settings.DATA / "sources.json").write_text(json.dumps(table))
+    (paths.DATA / "sources.json").write_text(json.dumps(table))
     if right:
         assert sources.fetch(registry.name).read_bytes() == data
     else:
@@ -276,7 +276,7 @@ def test_a_package_comes_from_whatever_registry_pip_uses(registry, right):
 
 
 def test_sources_json_says_where_everything_comes_from(monkeypatch):
-    monkeypatch.setattr(settings, "DATA", ROOT / "data")
+    monkeypatch.setattr(paths, "DATA", ROOT / "data")
     for name, source in sources.load_sources().items():
         assert source.what and source.licence and source.citation, name
         assert source.mirrors or source.package or source.instead, name
@@ -288,7 +288,7 @@ def test_sources_json_says_where_everything_comes_from(monkeypatch):
 def test_the_hashes_of_scikit_learns_mirror_are_the_ones_in_its_source(monkeypatch):
     from sklearn.datasets import _lfw
 
-    monkeypatch.setattr(settings, "DATA", ROOT / "data")
+    monkeypatch.setattr(paths, "DATA", ROOT / "data")
     table = sources.load_sources()
     for remote in (_lfw.FUNNELED_ARCHIVE, *(t for t in _lfw.TARGETS if t.filename == "pairs.txt")):
         assert table[remote.filename].hashes == (f"sha256:{remote.checksum}",)
@@ -307,7 +307,7 @@ def test_lfw_falls_back_to_the_older_archive_once(tmp_path, monkeypatch, capsys)
     table["lfw-funneled.tgz"]["hashes"] = [f"sha256:{hashlib.sha256(data).hexdigest()}"]
     with serving({"lfw-funneled.tgz": data}) as server:
         table["lfw-funneled.tgz"]["mirrors"] = [f"{server.url}/lfw-funneled.tgz"]
-        (settings.DATA / "sources.json").write_text(json.dumps(table))
+        (paths.DATA / "sources.json").write_text(json.dumps(table))
         folder = sources.lfw_photos()
         assert "taking lfw-funneled.tgz instead" in capsys.readouterr().out
         assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.*")) == [
@@ -320,7 +320,7 @@ def test_lfw_falls_back_to_the_older_archive_once(tmp_path, monkeypatch, capsys)
 def test_lfw_without_any_mirror_names_both_archives(tmp_path, monkeypatch):
     table = json.loads((ROOT / "data" / "sources.json").read_text())
     table["lfw-funneled.tgz"]["mirrors"] = ["http://127.0.0.1:9/lfw-funneled.tgz"]
-    (settings.DATA / "sources.json").write_text(json.dumps(table))
+    (paths.DATA / "sources.json").write_text(json.dumps(table))
     with pytest.raises(sources.SourceError) as error:
         sources.lfw_photos()
     assert "lfw-funneled.tgz" in str(error.value) and "lfw-deepfunneled.tgz" in str(error.value)
@@ -330,7 +330,7 @@ def test_celebrities_get_proper_names_and_all_their_photos(monkeypatch):
     folder = ROOT / "data" / "downloads" / "celebrities"
     if not folder.exists():
         pytest.skip("the celebrity photos have not been fetched: make setup")
-    monkeypatch.setattr(settings, "DOWNLOADS", folder.parent)
+    monkeypatch.setattr(paths, "DOWNLOADS", folder.parent)
     counts = {p.name: len(list(p.iterdir())) for p in sources.celebrity_photos().iterdir()}
     assert sum(counts.values()) == 118
     assert set(counts) == {"Ben_Affleck", "Elton_John", "Jerry_Seinfeld", "Madonna", "Mindy_Kaling"}

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from facecourse import settings, strangers
-from facecourse.photo_sets import PhotoSet
-from facecourse.strangers import OpenSet, calibrate, open_set
+from facecourse.core import paths
+from facecourse.embedding.photo_sets import PhotoSet
+from facecourse.metrics import open_set as strangers
+from facecourse.metrics.open_set import OpenSet, calibrate, open_set
 
 
 def photo_set(rows, labels):
@@ -71,8 +72,8 @@ def test_a_calibration_without_mistakes_of_the_network_still_rises():
 
 
 def test_a_decision_comes_back_and_a_missing_one_names_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path)
-    with pytest.raises(settings.MissingInput, match="04_evaluate"):
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
+    with pytest.raises(paths.MissingInput, match="04_evaluate"):
         strangers.load_decision("sample")
     strangers.save_decision("sample", 0.55, (12.0, -6.5), "FAR 1 % on unknown_val", 0.7)
     assert strangers.load_decision("sample") == {
@@ -81,8 +82,8 @@ def test_a_decision_comes_back_and_a_missing_one_names_the_notebook(tmp_path, mo
         "calibration": [12.0, -6.5],
         "protocol": "FAR 1 % on unknown_val",
     }
-    (settings.outputs_for("sample") / "decision.json").write_text('{"threshold": 0.55}')
-    with pytest.raises(settings.MissingInput, match="04_evaluate.* once more"):
+    (paths.outputs_for("sample") / "decision.json").write_text('{"threshold": 0.55}')
+    with pytest.raises(paths.MissingInput, match="04_evaluate.* once more"):
         strangers.load_decision("sample")
 
 

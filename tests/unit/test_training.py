@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from facecourse import learning_rate, saved_head, settings, training
-from facecourse.photo_sets import centroids, hold_out, photo_sets
-from facecourse.training import CosineHead, Trainer, fit
+from facecourse.core import paths
+from facecourse.embedding.photo_sets import centroids, hold_out, photo_sets
+from facecourse.heads import learning_rate, saved_head, training
+from facecourse.heads.training import CosineHead, Trainer, fit
 
 
 def clouds(people=6, photos=10, dimension=16, spread=0.15, seed=0):
@@ -142,8 +143,8 @@ def test_the_same_seed_gives_the_same_head():
 
 
 def test_a_saved_head_comes_back_and_a_missing_one_names_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "OUTPUTS", tmp_path)
-    with pytest.raises(settings.MissingInput, match="03_finetune"):
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
+    with pytest.raises(paths.MissingInput, match="03_finetune"):
         saved_head.load_head("sample")
     vectors = np.eye(2, 4, dtype=np.float32)
     path = saved_head.save_head(
@@ -154,5 +155,5 @@ def test_a_saved_head_comes_back_and_a_missing_one_names_the_notebook(tmp_path, 
     assert about == {"backbone": "msceleb1m", "views": 2, "top1": 0.5}
     assert sorted(p.name for p in path.parent.iterdir()) == ["head.json", "head.npz"]
     path.with_suffix(".json").write_text('{"backbone": "msceleb1m", "flip": true}')
-    with pytest.raises(settings.MissingInput, match="03_finetune.* once more"):
+    with pytest.raises(paths.MissingInput, match="03_finetune.* once more"):
         saved_head.load_head("sample")

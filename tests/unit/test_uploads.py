@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from PIL import Image
 
-from facecourse import uploads
+from facecourse.app import uploads
 from tests.unit.bad_photos import FACES
 
 PHOTOS = [(path.name, path.read_bytes()) for path in sorted(FACES.iterdir())]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facecourse import variants
-from facecourse.verification import Pairs
+from facecourse.deployment import variants
+from facecourse.metrics.verification import Pairs
 
 PEOPLE, EACH, FOLDS = 12, 6, 10
 

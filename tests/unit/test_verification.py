@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from facecourse.verification import (
+from facecourse.metrics.verification import (
     Pairs,
     all_pairs,
     best_threshold,

@@ -1,0 +1,1 @@
+"""Widgets: naming faces, enrolling people, uploading photos."""

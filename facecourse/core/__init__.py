@@ -1,0 +1,1 @@
+"""Paths, settings, downloads, the cache and the report: what every other package uses."""

@@ -1,0 +1,145 @@
+"""One file over HTTP: progress, resume after an interruption, retries with back-off."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from tqdm import tqdm
+
+from facecourse.core.paths import REPOSITORY
+
+USER_AGENT = f"facecourse/1.0 ({REPOSITORY})"
+ATTEMPTS = 5
+TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+BLOCK = 1 << 16  # bytes written at a time: what an interruption can cost
+TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+INTERRUPTED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class DownloadError(RuntimeError):
+    """One address did not deliver the file; the message says why."""
+
+
+def download(url: str, part: Path, size: int | None = None) -> None:
+    """Fetch `url` into the file `part`, going on where an earlier try stopped.
+
+    Parameters
+    ----------
+    url : str
+        http or https address.
+    part : Path
+        What is there already is taken as the beginning of the file (RFC 9110, section 14: Range requests).
+        The caller compares the hash, so a beginning that belongs to something else is found out.
+    size : int, optional
+        Expected size in bytes, for the progress bar.
+
+    Raises
+    ------
+    DownloadError
+        After ATTEMPTS tries, or at once where trying again cannot help (404, 403).
+    OSError
+        If the disk is full. What has arrived stays in `part`.
+    """
+    for attempt in range(ATTEMPTS):
+        before = _length(part)
+        try:
+            return _attempt(url, part, size)
+        except _Refused as error:
+            if error.status not in TRY_AGAIN:
+                raise DownloadError(str(error)) from None
+            reason, wait = str(error), error.wait
+        except INTERRUPTED as error:
+            reason, wait = _plain(error), None
+            if _length(part) == before and attempt >= 1 and not isinstance(error, requests.Timeout):
+                break  # twice no connection at all: the network is off, waiting longer rarely helps
+        except requests.RequestException as error:  # a malformed address, endless redirects
+            raise DownloadError(_plain(error)) from error
+        if attempt < ATTEMPTS - 1:
+            time.sleep(wait if wait is not None else min(2**attempt, 30) * random.uniform(0.5, 1.0))
+    raise DownloadError(reason)
+
+
+class _Refused(Exception):
+    """The server answered, but not with the file."""
+
+    def __init__(self, status: int, wait: float | None):
+        super().__init__(f"the server answered {status}")
+        self.status, self.wait = status, wait
+
+
+def _attempt(url: str, part: Path, size: int | None) -> None:
+    have = _length(part)
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:  # nothing after what we have: complete, or not this file at all
+            if _total(response) == have:
+                return
+            part.unlink()
+            raise _Refused(503, 0.0)
+        if response.status_code not in (200, 206):
+            raise _Refused(response.status_code, _retry_after(response))
+        resumed = response.status_code == 206 and _start(response) == have
+        if response.status_code == 206 and not resumed:
+            part.unlink()
+            raise _Refused(503, 0.0)
+        have = have if resumed else 0
+        expected = response.headers.get("Content-Length")
+        total = have + int(expected) if expected else size
+        with open(part, "ab" if resumed else "wb") as file, progress(part, have, total) as bar:
+            for block in response.iter_content(BLOCK):
+                file.write(block)
+                bar.update(len(block))
+        if expected and _length(part) < total:
+            raise requests.ConnectionError("the connection ended early")
+
+
+@contextmanager
+def progress(part: Path, start: int, total: int | None) -> Iterator[tqdm]:
+    """Show a bar in bytes, named after the file."""
+    with tqdm(
+        desc=part.name.removesuffix(".part"),
+        initial=start,
+        total=total,
+        unit="B",
+        unit_scale=True,
+        mininterval=0.5,
+        leave=False,
+    ) as bar:
+        yield bar
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _start(response: requests.Response) -> int | None:
+    """Where the delivered range begins: `Content-Range: bytes 100-199/200` -> 100."""
+    value = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+    return int(value) if value.isdigit() else None
+
+
+def _total(response: requests.Response) -> int | None:
+    value = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(value) if value.isdigit() else None
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return min(float(value), 60.0) if value.isdigit() else None
+
+
+def _plain(error: Exception) -> str:
+    """Say in a few words what requests wraps in four layers."""
+    text = str(error)
+    if "resolve" in text or "getaddrinfo" in text or "Name or service" in text:
+        return "its name cannot be looked up (no network?)"
+    if "refused" in text:
+        return "the connection was refused"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    return f"{type(error).__name__}: {text[:120]}"

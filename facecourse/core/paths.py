@@ -1,0 +1,88 @@
+"""Where things lie, and what every room of the course agrees on."""
+
+import os
+from pathlib import Path
+
+from facecourse.core.colab import in_colab
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "data"
+PEOPLE_DIR = DATA / "people"
+DOWNLOADS = DATA / "downloads"
+CACHE = DATA / "cache"
+OUTPUTS = (ROOT / Path(os.environ.get("FACECOURSE_OUTPUTS") or "outputs").expanduser()).resolve()
+PROFILES = ("sample", "lfw")
+# Read when torch is loaded: waiting threads sleep. Spinning ones cost three times the time on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+REPOSITORY = "https://github.com/facecourse/facecourse"
+
+
+class MissingInput(FileNotFoundError):
+    """An earlier notebook has not been run yet; the message says which one."""
+
+
+class BackboneError(ValueError):
+    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
+
+
+def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the cores this process may use: a container's share, not the whole machine's.
+
+    Parameters
+    ----------
+    quota : Path
+        Where Linux tells a container "<microseconds> <period>", or "max <period>" without a limit.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = (int(value) for value in quota.read_text().split())
+    except (OSError, ValueError):  # not a container, or one without a limit
+        return cores
+    return max(1, min(cores, allowed // period))
+
+
+# Set explicitly everywhere: libraries that guess start one thread per core of the host, not of the container.
+THREADS = int(os.environ.get("FACECOURSE_THREADS") or min(usable_cores(), 8))
+
+
+def outputs_for(profile: str) -> Path:
+    """Return outputs/<profile>/, created if need be.
+
+    Raises
+    ------
+    ValueError
+        If `profile` is neither "sample" nor "lfw".
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
+    folder = OUTPUTS / profile
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def require(path: Path, notebook: str) -> Path:
+    """Return `path`, or say which notebook makes it.
+
+    Raises
+    ------
+    MissingInput
+        If `path` does not exist yet.
+    """
+    if not path.exists():
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        told = f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE"
+        raise MissingInput(told + (_in_this_colab(path, notebook) if in_colab() else ""))
+    return path
+
+
+def _in_this_colab(path: Path, notebook: str) -> str:
+    """Say how to get there in Colab, where every notebook has a machine of its own and sees no other's files."""
+    profile = next((part for part in path.parts if part in PROFILES), PROFILES[0])
+    earlier = [p.stem for p in sorted(ROOT.glob("notebooks/*.ipynb")) if p.stem <= notebook]
+    needed = " ".join(
+        name for name in earlier if not name.startswith("02")
+    )  # nothing is built on 02's outputs
+    return (
+        ".\nIn Colab every notebook has a machine of its own, so run the earlier ones on this one: paste this into a "
+        f"new cell, run it, and go on here.\n\n!cd {ROOT} && PROFILE={profile} python -m facecourse.run.course {needed}"
+    )

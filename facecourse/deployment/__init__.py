@@ -1,0 +1,1 @@
+"""The model bundle, the function's package, and AWS."""

@@ -1,0 +1,1 @@
+"""MTCNN: its networks as ONNX files, and the faces of photos."""

@@ -1,0 +1,1 @@
+"""Backbones and embeddings: weights, export, 8 bits, and embeddings kept by content."""

@@ -1,0 +1,1 @@
+"""Classifiers on embeddings, the training loop, and fine-tuning of the last block."""

@@ -1,0 +1,1 @@
+"""What only one notebook needs: its measurements, pictures and exercises."""

@@ -1,0 +1,1 @@
+"""Identification, verification and open-set recognition: figures with their intervals."""

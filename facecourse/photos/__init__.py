@@ -1,0 +1,1 @@
+"""Photo files to the manifest: listing, checks, duplicates, flags and splits."""

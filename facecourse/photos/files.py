@@ -1,0 +1,184 @@
+"""Which photo files there are, whose they are, and their hashes, without reading what has not changed."""
+
+import hashlib
+import os
+import re
+import stat
+import time
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from facecourse.core import paths
+
+SIDE_FILES = {"credits.csv", "flags.csv", "readme.md", "thumbs.db", "desktop.ini"}
+WINDOWS_RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
+FRESH_NS = (
+    2_000_000_000  # a file changed twice within a clock tick looks unchanged: don't trust a young stamp
+)
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """One file in somebody's folder.
+
+    Attributes
+    ----------
+    path : str
+        Where to open it.
+    shown : str
+        As the manifest has it: with forward slashes, relative to the project where it lies inside.
+    person : str
+        Name made from the folder's name, see `person_name`.
+    source, licence : str
+    size : int
+        Bytes.
+    stamp : str
+        Changes whenever the file does; "" if it must not be relied on.
+    problem : str
+        "" or why it cannot be read at all.
+    """
+
+    path: str
+    shown: str
+    person: str
+    source: str
+    licence: str
+    size: int
+    stamp: str
+    problem: str = ""
+
+
+def person_name(folder: str) -> str:
+    """Turn a folder's name into the person's name: "Zoë  Saldaña" -> "Zoë_Saldaña".
+
+    Unicode is brought into one form (NFC: macOS and Linux store accents differently), and runs of spaces
+    become one underscore, as LFW writes names. The underscore that `folder_name` puts behind a reserved
+    word is taken off.
+    """
+    name = re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", folder)).strip("_")
+    return name or folder
+
+
+def folder_name(person: str) -> str:
+    """Turn what somebody typed as a name into a folder name that every system takes.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left of the name.
+    """
+    kept = "".join(
+        c for c in unicodedata.normalize("NFC", person) if c.isprintable() and c not in '<>:"/\\|?*'
+    )
+    name = re.sub(r"[\s_]+", "_", kept).strip("_")
+    while len(name.encode()) > 200:  # 255 bytes is the limit, and a file name repeats it with a number
+        name = name[:-1]
+    name = name.rstrip(".")  # Windows takes no dot at the end
+    if not name.strip("._"):
+        raise ValueError(f"{person!r} cannot be used as a name: it needs at least one letter or digit")
+    if name.startswith("."):
+        name = f"_{name}"  # a leading dot would hide the folder
+    return f"{name}_" if name.split(".")[0].lower() in WINDOWS_RESERVED else name
+
+
+def name_key(person: str) -> str:
+    """Return what is left of a name without case, accents and punctuation."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", person) if not unicodedata.combining(c))
+    return "".join(c for c in bare.casefold() if c.isalnum())
+
+
+def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list[dict]]:
+    """List the files of a folder with one sub-folder per person.
+
+    Parameters
+    ----------
+    folder : Path
+        folder/Name/anything; folders inside a person's folder belong to that person.
+    source, licence : str
+        Noted with every file.
+
+    Returns
+    -------
+    (list of PhotoFile, list of dict)
+        The files in order of their path, and notices {check, person, path, reason} about what holds no
+        photos.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    root = Path(folder).expanduser().resolve()
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
+    shown_root = (
+        root.relative_to(paths.ROOT).as_posix() if root.is_relative_to(paths.ROOT) else root.as_posix()
+    )
+    files, notices = [], []
+    for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
+        if _ignored(entry.name):
+            continue
+        if not entry.is_dir():
+            notices.append(
+                _notice("stray_file", "", f"{shown_root}/{entry.name}", "lies in no person's folder")
+            )
+            continue
+        shown = f"{shown_root}/{entry.name}"
+        found = list(_files_below(entry.path, shown, person_name(entry.name), source, licence))
+        if not found:
+            notices.append(_notice("empty_folder", person_name(entry.name), shown, "holds no files"))
+        files += found
+    return files, notices
+
+
+def _ignored(name: str) -> bool:
+    return name.startswith(".") or name.lower() in SIDE_FILES or name.endswith((".part", ".tmp"))
+
+
+def _notice(check: str, person: str, path: str, reason: str) -> dict:
+    return {"check": check, "person": _printable(person), "path": _printable(path), "reason": reason}
+
+
+def _printable(text: str) -> str:
+    """Show bytes that are no Unicode as escapes, so that they can be written into a table."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def _files_below(folder: str, shown: str, person: str, source: str, licence: str) -> Iterator[PhotoFile]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield PhotoFile(
+            folder, _printable(shown), _printable(person), source, licence, 0, "", str(error.strerror)
+        )
+        return
+    for entry in entries:
+        if _ignored(entry.name):
+            continue
+        below = f"{shown}/{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path, below, person, source, licence)
+        else:
+            yield _photo_file(entry, below, person, source, licence)
+
+
+def _photo_file(entry: os.DirEntry, shown: str, person: str, source: str, licence: str) -> PhotoFile:
+    common = entry.path, _printable(shown), _printable(person), source, licence
+    if common[1] != shown:
+        return PhotoFile(*common, 0, "", "its name is not valid Unicode; rename it")
+    try:
+        found = entry.stat()
+    except OSError as error:
+        return PhotoFile(*common, 0, "", f"it cannot be opened: {error.strerror}")
+    if not stat.S_ISREG(found.st_mode):  # opening a named pipe would wait for ever
+        return PhotoFile(*common, 0, "", "it is not a file")
+    young = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < FRESH_NS
+    stamp = "" if young else f"{entry.path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}"
+    return PhotoFile(*common, found.st_size, stamp)
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()

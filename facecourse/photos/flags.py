@@ -1,0 +1,139 @@
+"""The reader's decisions about photos with a problem, kept in data/flags.csv."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from facecourse.core import paths
+from facecourse.core.files import write_atomically
+
+COLUMNS = ("path", "person", "problem", "reason", "flag", "sha256")
+DECISIONS = ("", "keep", "drop")
+
+
+class FlagsError(ValueError):
+    """data/flags.csv cannot be understood; it is left as it is."""
+
+
+def flags_path() -> Path:
+    """Return where the decisions are kept."""
+    return paths.DATA / "flags.csv"
+
+
+def read_flags() -> list[dict[str, str]]:
+    """Return the rows of data/flags.csv, however a spreadsheet has saved it.
+
+    Raises
+    ------
+    FlagsError
+        If a flag is neither "keep", "drop" nor empty, or a column is missing.
+    """
+    path = flags_path()
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise FlagsError(f"{path.name} is not saved as UTF-8: save it as “CSV UTF-8”") from None
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)  # a spreadsheet in Berlin writes semicolons
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    if rows and not {"path", "flag"} <= set(rows[0]):
+        raise FlagsError(f"{path.name} needs the columns path and flag; its first line is {first.strip()!r}")
+    return [_checked(path, number, row) for number, row in enumerate(rows, start=2)]
+
+
+def _checked(path: Path, number: int, row: dict) -> dict[str, str]:
+    clean = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    clean["flag"] = clean["flag"].lower()
+    if clean["flag"] not in DECISIONS:
+        raise FlagsError(
+            f"{path.name}, line {number}: flag must be keep, drop or empty, not {clean['flag']!r}"
+        )
+    return clean
+
+
+def decisions(paths: Iterable[str], sums: Iterable[str], rows: list[dict[str, str]]) -> list[str]:
+    """Return the flag of each photo.
+
+    A decision belongs to what the reader saw: it holds for the same file with the same content, and
+    follows a file that was renamed or moved; a different photo under the old name is asked about anew.
+
+    Parameters
+    ----------
+    paths, sums : iterable of str
+        Path and SHA-256 of each photo, as in the manifest.
+    rows : list of dict
+        From `read_flags`.
+
+    Returns
+    -------
+    list of str
+        "", "keep" or "drop" for each photo.
+    """
+    paths, sums = list(paths), list(sums)
+    here = set(paths)
+    exact = {(row["path"], row["sha256"]): row["flag"] for row in rows if row["flag"]}
+    moved = {row["sha256"]: row["flag"] for row in rows if row["flag"] and row["path"] not in here}
+    return [
+        exact.get((path, value)) or exact.get((path, "")) or (moved.get(value, "") if value else "")
+        for path, value in zip(paths, sums, strict=True)
+    ]
+
+
+def update_flags(rows: list[dict[str, str]], paths: Iterable[str]) -> None:
+    """Bring data/flags.csv up to date: one row per photo with a problem or a decision.
+
+    Parameters
+    ----------
+    rows : list of dict
+        path, person, problem, reason, flag, sha256 of every photo of this run that is to be shown.
+    paths : iterable of str
+        All photos of this run. Decisions about other photos (of the other profile, in a folder that is
+        not there today) stay as they are, unless one of `rows` is that very photo under a new name.
+    """
+    here, shown = set(paths), {row["path"] for row in rows}
+    moved = {row["sha256"] for row in rows if row["flag"]}
+    kept = [
+        row
+        for row in read_flags()
+        if row["flag"] and row["path"] not in shown and (row["path"] in here or row["sha256"] not in moved)
+    ]
+    _save(rows + kept)
+
+
+def set_flag(path: str, flag: str) -> None:
+    """Decide about one photo from a notebook: "keep", "drop", or "" to take the decision back.
+
+    Parameters
+    ----------
+    path : str
+        As in the manifest's column `path`.
+    flag : str
+
+    Raises
+    ------
+    ValueError
+        If `flag` is something else.
+    """
+    if flag not in DECISIONS:
+        raise ValueError(f"flag must be one of {DECISIONS}, not {flag!r}")
+    rows = read_flags()
+    found = [row for row in rows if row["path"] == path]
+    for row in found:
+        row["flag"] = flag
+    if not found:
+        rows.append(dict.fromkeys(COLUMNS, "") | {"path": path, "flag": flag})
+    _save(rows)
+
+
+def _save(rows: list[dict[str, str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: row["path"]))
+    write_atomically(
+        flags_path(), text.getvalue().encode("utf-8-sig")
+    )  # spreadsheets need the mark to see UTF-8

@@ -1,0 +1,185 @@
+"""Who is trained on, who is tested on, and who stays a stranger."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from facecourse.photos import examine
+from facecourse.photos.duplicates import near_pairs
+
+STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is never trained on
+
+
+def seed_split(persons: Sequence[str], sums: Sequence[str], usable: Sequence[bool]) -> list[str]:
+    """Split as the system that this course follows: 30 % of each identity's photos, rounded down, into val.
+
+    Parameters
+    ----------
+    persons, sums : sequence of str
+        Name and SHA-256 of each photo. The hash decides which photos are taken: as good as chance, and
+        the same on every machine.
+    usable : sequence of bool
+
+    Returns
+    -------
+    list of str
+        "train", "val", or "" for photos that are not usable.
+    """
+    split = [""] * len(persons)
+    for rows in _by_key(persons, usable).values():
+        rows = sorted(rows, key=lambda i: (sums[i], i))
+        in_val = 3 * len(rows) // 10
+        for place, i in enumerate(rows):
+            split[i] = "val" if place < in_val else "train"
+    return split
+
+
+def course_split(
+    persons: Sequence[str],
+    sums: Sequence[str],
+    groups: Sequence[int],
+    sources: Sequence[str],
+    usable: Sequence[bool],
+    doubled: Collection[str] = (),
+) -> list[str]:
+    """Split into train, val and test per person, and keep whole identities as strangers.
+
+    Near duplicates (the same `groups` number) always land on the same side; a group that spans several
+    people is trained on. Of a person's groups a fifth each goes into val and test, at least one each from
+    four groups on; with three, the third is for val or test; with fewer, all are trained on: whoever is tested
+    has two photos to be known by. Strangers are chosen among those of a source's people who have few photos,
+    so that the people with many stay for training; nobody who also has own photos becomes one, nor anybody
+    who is there under a second name.
+
+    Parameters
+    ----------
+    persons, sums : sequence of str
+    groups : sequence of int
+    sources : sequence of str
+        Where each photo comes from; STRANGERS says which sources give strangers.
+    usable : sequence of bool
+    doubled : collection of str
+        People who are known to be among the others under another name.
+
+    Returns
+    -------
+    list of str
+        "train", "val", "test", "unknown_val", "unknown_test", or "" for photos that are not usable.
+    """
+    split = [""] * len(persons)
+    shared = _shared_groups(persons, groups, usable)
+    strangers = choose_strangers(persons, groups, sources, usable, doubled)
+    for person, rows in _by_key(persons, usable).items():
+        if person in strangers:
+            for i in rows:
+                split[i] = strangers[person]
+            continue
+        for i in rows:
+            split[i] = "train"
+        own = defaultdict(list)
+        for i in rows:
+            if groups[i] not in shared:
+                own[groups[i]].append(i)
+        ordered = sorted(own.values(), key=lambda members: min(sums[i] for i in members))
+        trained_already = len(own) < len({groups[i] for i in rows})
+        for part, members in zip(_parts(len(ordered), trained_already, person), ordered, strict=True):
+            for i in members:
+                split[i] = part
+    return split
+
+
+def _parts(count: int, trained_already: bool, person: str) -> list[str]:
+    """Which side each of a person's groups goes to."""
+    if count + trained_already < 3:
+        return ["train"] * count
+    if count + trained_already == 3:
+        return [("val", "test")[_number(person) % 2]] + ["train"] * (count - 1)
+    each = max(1, count // 5)
+    return ["val"] * each + ["test"] * each + ["train"] * (count - 2 * each)
+
+
+def choose_strangers(
+    persons: Sequence[str],
+    groups: Sequence[int],
+    sources: Sequence[str],
+    usable: Sequence[bool],
+    doubled: Collection[str] = (),
+) -> dict[str, str]:
+    """Pick the people who are never trained on.
+
+    Returns
+    -------
+    dict
+        Name to "unknown_val" or "unknown_test", about half each.
+    """
+    shared = _shared_groups(persons, groups, usable)
+    of, linked = defaultdict(set), set()
+    for person, group, source in zip(persons, groups, sources, strict=True):
+        of[person].add(source)
+        if group in shared:
+            linked.add(person)
+    counts = {person: len(rows) for person, rows in _by_key(persons, usable).items()}
+    strangers = {}
+    for source, share in STRANGERS.items():
+        people = [p for p in counts if of[p] == {source}]
+        if not people:
+            continue
+        few = np.quantile([counts[p] for p in people], 0.75)
+        candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
+        chosen = sorted(candidates, key=_number)[: round(share * len(people))]
+        strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
+    return strangers
+
+
+def _shared_groups(persons: Sequence[str], groups: Sequence[int], usable: Sequence[bool]) -> set[int]:
+    """Return the groups with photos of more than one person."""
+    people = defaultdict(set)
+    for person, group, good in zip(persons, groups, usable, strict=True):
+        if good:
+            people[group].add(person)
+    return {group for group, names in people.items() if len(names) > 1}
+
+
+def _by_key(keys: Sequence[str], usable: Sequence[bool]) -> dict[str, list[int]]:
+    rows = defaultdict(list)
+    for i, (key, good) in enumerate(zip(keys, usable, strict=True)):
+        if good:
+            rows[key].append(i)
+    return rows
+
+
+def _number(name: str) -> int:
+    """Return a number that looks random but belongs to the name for good."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def find_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Count photos, copies and people that stand on two sides of a split.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        From `dataset.load_manifest`.
+
+    Returns
+    -------
+    DataFrame
+        One row per split, with the columns "same photo", "near duplicate" and "stranger among the known".
+    """
+    rows = {}
+    for column in ("seed_split", "course_split"):
+        used = manifest[manifest[column] != ""].reset_index(drop=True)
+        sums, side = used.sha256.tolist(), used[column]
+        pairs = near_pairs(examine.photo_hashes(sums), sums, used.person.tolist())
+        apart = [sums[i] == sums[j] for i, j in pairs if side[i] != side[j]]
+        unknown = side.str.startswith("unknown")
+        strangers = set(used.person[unknown]) & set(used.person[~unknown])
+        rows[column] = {
+            "same photo": sum(apart),
+            "near duplicate": len(apart) - sum(apart),
+            "stranger among the known": len(strangers),
+        }
+    return pd.DataFrame(rows).T

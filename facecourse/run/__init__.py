@@ -1,0 +1,1 @@
+"""Running the notebooks in order, and preparing a machine for them."""

@@ -1,0 +1,32 @@
+"""Fetch and convert once what every run of the sample needs; afterwards it works with the network off."""
+
+import sys
+
+from facecourse.core import sources
+from facecourse.detection import centerface, detector
+from facecourse.embedding import embeddings
+
+STEPS = {
+    "weights of msceleb1m": sources.msceleb1m_weights,
+    "photos of five celebrities": sources.celebrity_photos,
+    "MTCNN as ONNX": detector.mtcnn_folder,
+    "CenterFace as ONNX, to compare with": centerface.centerface_network,
+    "msceleb1m as ONNX (half a minute)": lambda: embeddings.embedder("msceleb1m"),
+}
+
+
+def main() -> int:
+    """Fetch by hash and export what is not there yet; return 0, or 1 with the reason printed."""
+    for number, (what, step) in enumerate(STEPS.items(), 1):
+        print(f"[{number}/{len(STEPS)}] {what}", flush=True)
+        try:
+            step()
+        except (sources.SourceError, sources.UnsafeArchive) as error:
+            print(f"\n{error}", file=sys.stderr)
+            return 1
+    print("Set up: from here on the sample needs no network.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,327 @@
+"""Faces of millions of photos: the pipeline of lambda_function/, unchanged, run by Ray Data shard by shard.
+
+Ray schedules, retries and balances; this file only says what one shard of work is. It is an optional extra:
+`pip install -r requirements-scale.txt`.
+"""
+
+import hashlib
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm.auto import tqdm
+
+from facecourse.core.paths import ROOT
+from facecourse.scale.inputs import list_photos, read_photos
+from lambda_function.faces import Face, select_face
+from lambda_function.photos import PhotoError, open_photo
+from lambda_function.pipeline import Recogniser, check_bundle
+
+SHARD = 500  # photos: about half a minute of one core, which is what a crash can cost
+CHUNK = 16  # photos held in memory at once
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("box", pa.list_(pa.float32())),
+        ("landmarks", pa.list_(pa.float32())),
+        ("score", pa.float32()),
+        ("embedding", pa.list_(pa.float16())),
+        ("problem", pa.string()),
+    ]
+)
+
+
+class MissingEngine(ImportError):
+    """The optional packages are not installed; the message says how to add them."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A piece of work with one output file.
+
+    Attributes
+    ----------
+    photos : tuple of str
+        Names as `list_photos` gives them.
+    file : str
+        Name of the Parquet file; it holds a hash of the photos' names and of the model, so that a file that is
+        there is the answer to this very question.
+    """
+
+    photos: tuple[str, ...]
+    file: str
+
+
+def plan(place: str | os.PathLike, bundle: str | os.PathLike, size: int = SHARD) -> list[Shard]:
+    """Cut the photos of a folder, an archive or a bucket into shards.
+
+    Parameters
+    ----------
+    place : path or str
+        See `list_photos`.
+    bundle : path
+        Folder with the model, as notebook 05 writes it.
+    size : int
+        Photos per shard.
+
+    Returns
+    -------
+    list of Shard
+        The same for the same photos, model and size.
+
+    Raises
+    ------
+    facecourse.scale.inputs.InputError
+        If there is nothing at `place`.
+    lambda_function.pipeline.BundleError
+        If the model is missing or damaged.
+    """
+    photos = list_photos(place)
+    version = check_bundle(Path(bundle))["version"]
+    shards = []
+    for number, start in enumerate(range(0, len(photos), size)):
+        part = tuple(photos[start : start + size])
+        digest = hashlib.sha256("\0".join((version, *part)).encode()).hexdigest()[:12]
+        shards.append(Shard(part, f"part-{number:06d}-{digest}.parquet"))
+    return shards
+
+
+class FaceWorker:
+    """Turns shards into Parquet files; every process of the engine holds one.
+
+    Parameters
+    ----------
+    bundle : str
+        Folder with the model.
+    output : str
+        Folder for the files.
+    """
+
+    def __init__(self, bundle: str, output: str):
+        self.recogniser = Recogniser.load(bundle, threads=1)
+        self.output = Path(output)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
+        """Work on the shards of a batch and return one row of facts for each: what Ray Data calls."""
+        facts = [
+            self.work(Shard(tuple(p), str(f))) for p, f in zip(batch["photos"], batch["file"], strict=True)
+        ]
+        return {name: [fact[name] for fact in facts] for name in facts[0]}
+
+    def work(self, shard: Shard) -> dict:
+        """Write the file of one shard, whole or not at all.
+
+        Returns
+        -------
+        dict
+            file, photos, faces, seconds, worker (process id) and peak_mb, the most memory that the process has had.
+        """
+        start, rows, chunk = time.perf_counter(), [], []
+        for photo in read_photos(shard.photos):
+            chunk.append(photo)
+            if len(chunk) == CHUNK:
+                rows += self.rows_of(chunk)
+                chunk = []
+        rows += self.rows_of(chunk)
+        rows.sort(key=lambda row: row["path"])
+        partial = self.output / f".{shard.file}.{os.getpid()}.tmp"
+        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
+        partial.replace(self.output / shard.file)  # two workers on one shard write the same file
+        return {
+            "file": shard.file,
+            "photos": len(rows),
+            "faces": sum(row["box"] is not None for row in rows),
+            "seconds": time.perf_counter() - start,
+            "worker": os.getpid(),
+            "peak_mb": peak_memory_mb(),
+        }
+
+    def rows_of(self, photos: list[tuple[str, bytes | None]]) -> list[dict]:
+        """Find, cut and embed the main face of a few photos; a photo with a problem is a row that says so."""
+        rows, crops, found = [], [], []
+        for name, data in photos:
+            row, crop = self._examine(name, data)
+            rows.append(row)
+            if crop is not None:
+                crops.append(crop)
+                found.append(row)
+        if crops:
+            embeddings = self.recogniser.embedder.embed(np.stack(crops))
+            for row, embedding in zip(found, embeddings.astype(np.float16), strict=True):
+                row["embedding"] = embedding
+        return rows
+
+    def _examine(self, name: str, data: bytes | None) -> tuple[dict, np.ndarray | None]:
+        row = dict.fromkeys(SCHEMA.names) | {"path": name, "sha256": "", "problem": ""}
+        if data is None:
+            return row | {"problem": "unreadable"}, None
+        row["sha256"] = hashlib.sha256(data).hexdigest()
+        try:
+            image = open_photo(data)
+        except PhotoError as error:
+            return row | {"problem": error.code}, None
+        faces = self.recogniser.detect(image)
+        chosen = select_face(faces, image.shape[1], image.shape[0])
+        if chosen is None:
+            return row | {"problem": "no_face"}, None
+        face = _rounded(faces[chosen])
+        row |= {"box": face.box, "landmarks": face.landmarks.ravel(), "score": face.score}
+        return row, self.recogniser.cut(image, face)
+
+
+def _rounded(face: Face) -> Face:
+    """Round as the manifest does, or a crop could differ by a pixel."""
+    # Not np.round: on float32 it rounds a few halves to the other side than Python does for the manifest.
+    box, points = ([round(float(v), 2) for v in np.ravel(part)] for part in (face.box, face.landmarks))
+    landmarks = np.array(points, np.float32).reshape(5, 2)
+    return Face(np.array(box, np.float32), landmarks, round(float(face.score), 4))
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # macOS counts bytes, Linux KiB
+
+
+def plain_loop(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
+    """Run the shards one after the other in this process: what the engine is compared with.
+
+    Parameters
+    ----------
+    shards : list of Shard
+    bundle : str
+        Folder of the model's bundle.
+    output : str
+        Folder for the results.
+    """
+    worker = FaceWorker(bundle, output)
+    yield from (worker.work(shard) for shard in shards)
+
+
+def with_ray(workers: int) -> Callable[[list[Shard], str, str], Iterator[dict]]:
+    """Return an engine: Ray Data with a pool of `workers` processes of one thread each.
+
+    Works in a running Ray cluster too (RAY_ADDRESS), where bundle and output lie on storage that all machines share.
+
+    Raises
+    ------
+    MissingEngine
+        If Ray is not installed.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingEngine("Ray is an optional extra: pip install -r requirements-scale.txt") from error
+
+    def engine(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
+        elsewhere = os.environ.get("RAY_ADDRESS")
+        if ray.is_initialized() and not elsewhere and ray.cluster_resources().get("CPU", 0) < workers:
+            ray.shutdown()  # started for fewer workers: the others would wait for a core for ever
+        if not ray.is_initialized():
+            logging.getLogger("ray.data").setLevel(logging.ERROR)
+            ray.init(
+                num_cpus=None if elsewhere else workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+            )
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        rows = [{"photos": list(shard.photos), "file": shard.file} for shard in shards]
+        # One row, one block, one task: Ray starts a shard when a worker is free, and again when its worker dies.
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            FaceWorker,
+            fn_constructor_args=(str(bundle), str(output)),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+            num_cpus=1,
+        )
+        yield from dataset.iter_rows()
+
+    return engine
+
+
+def kill_worker() -> int | None:
+    """Kill one of Ray's face workers of this machine without warning (SIGKILL), to see what a crash does.
+
+    Returns
+    -------
+    int or None
+        Its process id; None if no worker is alive.
+    """
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        if "FaceWorker" in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+            return process.pid
+    return None
+
+
+def throughput(facts: pd.DataFrame) -> float:
+    """Return photos per second of a run without its start-up: all photos over the busiest worker's seconds.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        One row per batch of a run.
+    """
+    return float(facts.photos.sum() / facts.groupby("worker").seconds.sum().max())
+
+
+def run_shards(
+    shards: list[Shard], bundle: str | os.PathLike, output: str | os.PathLike, engine=plain_loop
+) -> pd.DataFrame:
+    """Work off all shards whose file is not there yet, with a progress bar.
+
+    Parameters
+    ----------
+    shards : list of Shard
+    bundle, output : path
+    engine : callable
+        `plain_loop`, or what `with_ray` returns.
+
+    Returns
+    -------
+    DataFrame
+        One row per shard worked on in this run, see `FaceWorker.work`; empty if there was nothing left to do.
+    """
+    output = Path(output).resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    todo = [shard for shard in shards if not (output / shard.file).exists()]
+    facts = []
+    total, left = (sum(len(shard.photos) for shard in part) for part in (shards, todo))
+    with tqdm(total=total, initial=total - left, unit="photo", desc="shards") as bar:
+        for fact in engine(todo, str(Path(bundle).resolve()), str(output)) if todo else ():
+            facts.append(fact)
+            bar.update(fact["photos"])
+    return pd.DataFrame(facts, columns=["file", "photos", "faces", "seconds", "worker", "peak_mb"])
+
+
+def read_table(shards: list[Shard], output: str | os.PathLike) -> pd.DataFrame:
+    """Return the rows of all shards: path, sha256, box, landmarks, score, embedding (float16), problem.
+
+    Parameters
+    ----------
+    shards : list of Shard
+    output : path
+        Folder with the results.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a shard has not been worked on.
+    """
+    parts = [pq.read_table(Path(output) / shard.file) for shard in shards]
+    return pa.concat_tables(parts or [SCHEMA.empty_table()]).to_pandas()
