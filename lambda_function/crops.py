@@ -58,7 +58,7 @@ def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
     return _box_crop(image, face, preprocessing)
 
 
-def other_cut(preprocessing: Preprocessing) -> Preprocessing:
+def alternate_crop(preprocessing: Preprocessing) -> Preprocessing:
     """Return the other way of cutting: along the box instead of straightened by the landmarks, or the reverse.
 
     Each with its usual margin: two crops that differ in what lies around the face tell more together.
@@ -67,7 +67,7 @@ def other_cut(preprocessing: Preprocessing) -> Preprocessing:
     return replace(preprocessing, align=align, margin=TIGHT if align else WIDE)
 
 
-def views_of(image: np.ndarray, face: Face, preprocessing: Preprocessing, views: int) -> np.ndarray:
+def tta_crops(image: np.ndarray, face: Face, preprocessing: Preprocessing, views: int) -> np.ndarray:
     """Cut one face out of a photo in several ways, whose embeddings are averaged.
 
     Parameters
@@ -76,7 +76,7 @@ def views_of(image: np.ndarray, face: Face, preprocessing: Preprocessing, views:
         As in `crop_face`.
     views : int
         1: the crop that the backbone was trained on. 2: and its mirror image. 4: and both once more, cut the
-        other way (see `other_cut`).
+        other way (see `alternate_crop`).
 
     Returns
     -------
@@ -88,7 +88,7 @@ def views_of(image: np.ndarray, face: Face, preprocessing: Preprocessing, views:
         If `views` is another number.
     """
     check_views(views)
-    cuts = [preprocessing, other_cut(preprocessing)][: 2 if views == 4 else 1]
+    cuts = [preprocessing, alternate_crop(preprocessing)][: 2 if views == 4 else 1]
     crops = [crop_face(image, face, cut) for cut in cuts]
     return np.stack([view for crop in crops for view in (crop, crop[:, ::-1])[: 2 if views > 1 else 1]])
 

@@ -9,23 +9,22 @@ import json
 import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from .crops import Preprocessing, crop_face, normalise, views_of
-from .faces import Face
-from .gallery import Gallery, Match
+from .crops import Preprocessing, crop_face, normalise, tta_crops
+from .faces import Face, select_face
+from .gallery import Gallery
 from .mtcnn import Mtcnn
-from .photos import open_photo, shrink
+from .photos import open_photo, shrink  # noqa: F401  (open_photo: README's one import)
 from .sessions import onnx_session
-
-__all__ = ["BundleError", "Embedder", "Recogniser", "open_photo"]
 
 MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels there are still found
 BATCH = 16
-DESCRIBED = ("version", "threshold", "calibration", "crowd", "views", "preprocessing")
+DESCRIBED = ("views", "preprocessing")
 BUNDLE_FILES = ("pnet.onnx", "rnet.onnx", "onet.onnx", "backbone.onnx", "gallery.npz")
 
 
@@ -61,7 +60,7 @@ class Embedder:
         Parameters
         ----------
         crops : ndarray of shape (n, size, size, 3) or (n, views, size, size, 3), uint8, RGB
-            Of several views of a face, from `crops.views_of`, the embeddings are averaged: steadier, and as many
+            Of several views of a face, from `crops.tta_crops`, the embeddings are averaged: steadier, and as many
             times the work.
 
         Returns
@@ -103,30 +102,23 @@ class Recogniser:
     version : str
         Names the bundle; the health check returns it.
     views : int
-        From how many views a face is embedded, see `crops.views_of`.
+        From how many views a face is embedded (test-time augmentation), see `crops.tta_crops`.
     """
 
     detector: Mtcnn
     embedder: Embedder
     gallery: Gallery
-    version: str
+    version: str = ""
     views: int = 1
 
     @classmethod
     def load(cls, bundle: str | Path, threads: int = 1) -> "Recogniser":
-        """Open a bundle after checking the hash of every file in it.
-
-        Parameters
-        ----------
-        bundle : path
-            A folder, or a zip of one, with model.json and the files it lists.
-        threads : int
-            Threads per network.
+        """Open a bundle, a folder or a zip of one, after checking the hash of everything in it.
 
         Raises
         ------
         BundleError
-            If a file is missing or its SHA-256 is not the one in model.json.
+            If a file is missing or changed, or the threshold has not been chosen.
         """
         bundle = Path(bundle)
         if not bundle.exists():
@@ -140,16 +132,17 @@ class Recogniser:
     @classmethod
     def _open(cls, folder: Path, threads: int) -> "Recogniser":
         meta = check_bundle(folder)
-        with np.load(folder / "gallery.npz", allow_pickle=False) as stored:
-            labels, vectors = stored["labels"].tolist(), stored["vectors"]
-        gallery = Gallery(
-            labels, vectors, float(meta["threshold"]), tuple(meta["calibration"]), float(meta["crowd"])
-        )
+        try:
+            gallery = Gallery.load(folder / "gallery.npz")
+        except ValueError as error:
+            raise BundleError(str(error)) from error
         embedder = Embedder(folder / "backbone.onnx", Preprocessing(**meta["preprocessing"]), threads)
-        if vectors.shape[1] != embedder.dimension:
+        if gallery.vectors.shape[1] != embedder.dimension:
             raise BundleError(
-                f"the gallery has {vectors.shape[1]} numbers a person, the backbone {embedder.dimension}"
+                f"the gallery has {gallery.vectors.shape[1]} numbers a person, the backbone {embedder.dimension}"
             )
+        if np.isnan(gallery.threshold):
+            raise BundleError("the gallery has no threshold yet: run notebook 04, then 05")
         return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], int(meta["views"]))
 
     def detect(self, image: np.ndarray) -> list[Face]:
@@ -158,10 +151,16 @@ class Recogniser:
         faces = self.detector.detect([small])[0]
         if scale == 1.0:
             return faces
-        return [
-            Face(face.box / np.float32(scale), face.landmarks / np.float32(scale), face.score)
-            for face in faces
-        ]
+        scale = np.float32(scale)
+        return [Face(face.box / scale, face.landmarks / scale, face.score) for face in faces]
+
+    def cut(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Return what is embedded of a face: (views, size, size, 3) uint8, RGB."""
+        return tta_crops(image, face, self.embedder.preprocessing, self.views)
+
+    def align(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Return the crop that the backbone sees: (size, size, 3) uint8, RGB."""
+        return crop_face(image, face, self.embedder.preprocessing)
 
     def embed(self, image: np.ndarray, faces: list[Face]) -> np.ndarray:
         """Embed the given faces of one photo: (n, d) float32, unit rows."""
@@ -169,16 +168,64 @@ class Recogniser:
             return np.zeros((0, self.embedder.dimension), np.float32)
         return self.embedder.embed(np.stack([self.cut(image, face) for face in faces]))
 
-    def recognise(self, image: np.ndarray, top: int = 5, max_faces: int | None = None) -> list[dict]:
-        """Find and name every face of a photo.
+    def look(self, image: np.ndarray, max_faces: int | None = None) -> "Recognition":
+        """Find the faces of one photo, (height, width, 3) uint8 RGB, and keep what is needed to name them.
 
         Parameters
         ----------
-        image : ndarray of shape (height, width, 3), uint8, RGB
+        image : ndarray
+        max_faces : int, optional
+            Keep at most this many, the surest detections first.
+        """
+        faces = self.detect(image)
+        return Recognition(self, image, faces[:max_faces], len(faces))
+
+    def recognise(self, image: np.ndarray, top: int = 5, max_faces: int | None = None) -> list[dict]:
+        """Find and name every face of a photo; see `Recognition.names`."""
+        return self.look(image, max_faces).names(top=top)
+
+
+@dataclass
+class Recognition:
+    """One look at one photo: its faces, found once, and their embeddings, computed once and when first asked for.
+
+    Attributes
+    ----------
+    recogniser : Recogniser
+    image : ndarray of shape (height, width, 3), uint8, RGB
+    faces : list of Face
+        Best score first, in pixels of the photo.
+    found : int
+        How many faces the photo shows, those above `max_faces` too.
+    """
+
+    recogniser: Recogniser = field(repr=False)
+    image: np.ndarray = field(repr=False)
+    faces: list[Face]
+    found: int
+
+    @cached_property
+    def embeddings(self) -> np.ndarray:
+        """Of the faces, in their order: (n, d) float32, unit rows."""
+        return self.recogniser.embed(self.image, self.faces)
+
+    def main(self, rule: str = "size_and_centre") -> int | None:
+        """Return the place of the face that the photo is about, None without faces; see `faces.select_face`."""
+        return select_face(self.faces, self.image.shape[1], self.image.shape[0], rule)
+
+    def names(
+        self, gallery: Gallery | None = None, top: int = 5, threshold: float | None = None
+    ) -> list[dict]:
+        """Name every face; neither the detector nor the backbone runs again.
+
+        Parameters
+        ----------
+        gallery : Gallery, optional
+            Instead of the recogniser's own.
         top : int
             How many candidates to list per face.
-        max_faces : int, optional
-            Name at most this many, the surest detections first.
+        threshold : float, optional
+            Instead of the gallery's own.
 
         Returns
         -------
@@ -187,24 +234,19 @@ class Recogniser:
             name (or "unknown"), confidence 0 to 1, score (see `Gallery.scores`), top (list of name,
             score, confidence).
         """
-        return self.name(image, self.detect(image)[:max_faces], top)
-
-    def name(self, image: np.ndarray, faces: list[Face], top: int = 5) -> list[dict]:
-        """Name the given faces of one photo; the result is that of `recognise`."""
-        return self.decide(faces, self.embed(image, faces), top)
-
-    def decide(self, faces: list[Face], embeddings: np.ndarray, top: int = 5) -> list[dict]:
-        """Name faces by their embeddings, (n, d) float32, unit rows; the result is that of `recognise`."""
-        matches = self.gallery.identify(embeddings, top)
-        return [_as_dict(face, match) for face, match in zip(faces, matches, strict=True)]
-
-    def cut(self, image: np.ndarray, face: Face) -> np.ndarray:
-        """Return what is embedded of a face: (views, size, size, 3) uint8, RGB."""
-        return views_of(image, face, self.embedder.preprocessing, self.views)
-
-    def align(self, image: np.ndarray, face: Face) -> np.ndarray:
-        """Return the crop that the backbone sees: (size, size, 3) uint8, RGB."""
-        return crop_face(image, face, self.embedder.preprocessing)
+        matches = (gallery or self.recogniser.gallery).identify(self.embeddings, top, threshold)
+        return [
+            {
+                **describe(face),
+                "name": match.name,
+                "confidence": round(match.confidence, 4),
+                "score": round(match.score, 4),
+                "top": [
+                    {"name": n, "score": round(s, 4), "confidence": round(c, 4)} for n, s, c in match.top
+                ],
+            }
+            for face, match in zip(self.faces, matches, strict=True)
+        ]
 
 
 def describe(face: Face) -> dict:
@@ -213,16 +255,6 @@ def describe(face: Face) -> dict:
         "box": [round(float(value), 2) for value in face.box],
         "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in face.landmarks],
         "detection_score": round(float(face.score), 5),
-    }
-
-
-def _as_dict(face: Face, match: Match) -> dict:
-    return {
-        **describe(face),
-        "name": match.name,
-        "confidence": round(match.confidence, 4),
-        "score": round(match.score, 4),
-        "top": [{"name": n, "score": round(s, 4), "confidence": round(c, 4)} for n, s, c in match.top],
     }
 
 
@@ -235,25 +267,33 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def bundle_version(meta: dict) -> str:
+    """Name a bundle by a hash of all that model.json says, the files' own hashes among it, but for the version itself."""
+    content = json.dumps({key: value for key, value in meta.items() if key != "version"}, sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return f"{meta['profile']}-{meta['backbone']}-{meta['variant']}-{digest}"
+
+
 def check_bundle(folder: Path) -> dict:
-    """Return the bundle's model.json after comparing every file with its hash.
+    """Return the bundle's model.json after comparing every file with its hash, and all of it with its version.
 
     Raises
     ------
     BundleError
-        If a file is missing, unreadable or changed, or the description is that of another version.
+        If anything is missing, unreadable or changed.
     """
     try:
         meta = json.loads((folder / "model.json").read_text())
-        files = meta["files"]
-        wrong = [name for name in BUNDLE_FILES if sha256_of(folder / name) != files[name]]
+        wrong = [name for name in BUNDLE_FILES if sha256_of(folder / name) != meta["files"][name]]
+        if meta["version"] != bundle_version(meta):
+            wrong.append("model.json")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"the model bundle is incomplete: {type(error).__name__}") from error
     if wrong:
         raise BundleError(f"damaged in the model bundle: {', '.join(wrong)}")
     if missing := [name for name in DESCRIBED if name not in meta]:
         raise BundleError(
-            f"the model bundle is another version's, without {', '.join(missing)}: build it anew with notebook 05"
+            f"the model bundle is of another version, without {', '.join(missing)}: build it anew with notebook 05"
         )
     return meta
 

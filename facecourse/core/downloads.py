@@ -1,6 +1,7 @@
 """One file over HTTP: progress, resume after an interruption, retries with back-off."""
 
 import random
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from facecourse.core.paths import REPOSITORY
+from facecourse.core.paths import ROOT
 
-USER_AGENT = f"facecourse/1.0 ({REPOSITORY})"
+# The address stands in pyproject only; Wikimedia wants to know whom to write to.
+ADDRESS = re.search(r'repository = "(.+?)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
+USER_AGENT = f"facecourse/2.0 ({ADDRESS})"
 ATTEMPTS = 5
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 BLOCK = 1 << 16  # bytes written at a time: what an interruption can cost

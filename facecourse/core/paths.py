@@ -1,9 +1,8 @@
-"""Where things lie, and what every room of the course agrees on."""
+"""Where things lie, and what every part of the course agrees on."""
 
+import importlib.util
 import os
 from pathlib import Path
-
-from facecourse.core.colab import in_colab
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
@@ -14,24 +13,24 @@ OUTPUTS = (ROOT / Path(os.environ.get("FACECOURSE_OUTPUTS") or "outputs").expand
 PROFILES = ("sample", "lfw")
 # Read when torch is loaded: waiting threads sleep. Spinning ones cost three times the time on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-REPOSITORY = "https://github.com/facecourse/facecourse"
 
 
 class MissingInput(FileNotFoundError):
     """An earlier notebook has not been run yet; the message says which one."""
 
 
-class BackboneError(ValueError):
-    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
+def in_colab() -> bool:
+    """Return whether this Python runs in Google Colab."""
+    try:
+        return importlib.util.find_spec("google.colab") is not None
+    except (ImportError, ValueError):  # there is no package "google", or one without a specification
+        return False
 
 
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Return the cores this process may use: a container's share, not the whole machine's.
 
-    Parameters
-    ----------
-    quota : Path
-        Where Linux tells a container "<microseconds> <period>", or "max <period>" without a limit.
+    Linux tells a container in `quota`: "<microseconds> <period>", or "max <period>" without a limit.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -70,19 +69,21 @@ def require(path: Path, notebook: str) -> Path:
     """
     if not path.exists():
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        told = f"{name} is not there yet: run notebooks/{notebook}.ipynb first, with the same PROFILE"
-        raise MissingInput(told + (_in_this_colab(path, notebook) if in_colab() else ""))
+        raise missing_input(f"{name} is not there yet", path, notebook)
     return path
 
 
-def _in_this_colab(path: Path, notebook: str) -> str:
-    """Say how to get there in Colab, where every notebook has a machine of its own and sees no other's files."""
-    profile = next((part for part in path.parts if part in PROFILES), PROFILES[0])
-    earlier = [p.stem for p in sorted(ROOT.glob("notebooks/*.ipynb")) if p.stem <= notebook]
-    needed = " ".join(
-        name for name in earlier if not name.startswith("02")
-    )  # nothing is built on 02's outputs
-    return (
-        ".\nIn Colab every notebook has a machine of its own, so run the earlier ones on this one: paste this into a "
-        f"new cell, run it, and go on here.\n\n!cd {ROOT} && PROFILE={profile} python -m facecourse.run.course {needed}"
-    )
+def missing_input(reason: str, path: Path, notebook: str) -> MissingInput:
+    """Return the error that says which notebook to run; in Colab, where each has its own machine, with the line to paste."""
+    told = f"{reason}: run notebooks/{notebook}.ipynb first, with the same PROFILE"
+    if in_colab():
+        profile = next((part for part in path.parts if part in PROFILES), PROFILES[0])
+        earlier = [p.stem for p in sorted(ROOT.glob("notebooks/*.ipynb")) if p.stem <= notebook]
+        needed = " ".join(
+            name for name in earlier if not name.startswith("02")
+        )  # nothing is built on 02's outputs
+        told += (
+            ".\nIn Colab every notebook has a machine of its own, so run the earlier ones on this one: paste this into a "
+            f"new cell, run it, and go on here.\n\n!cd {ROOT} && PROFILE={profile} python -m facecourse.run.course {needed}"
+        )
+    return MissingInput(told)

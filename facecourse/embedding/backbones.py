@@ -13,28 +13,30 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facecourse.core import sources
-from facecourse.core.paths import BackboneError
-from lambda_function.crops import Preprocessing
-from lambda_function.pipeline import sha256_of
+from facecourse.core import paths, sources
+from lambda_function.crops import Preprocessing, check_views
+from lambda_function.pipeline import Embedder, sha256_of
 
 if TYPE_CHECKING:  # torch takes seconds to import, so it waits in the functions that build a network
     import torch
     from torch import nn
 
-FALLBACK = "msceleb1m"
-EIGHT_BITS = "-int8"  # at the end of a backbone's name: the same network computed with 8-bit numbers
-DEFAULTS = {"sample": "msceleb1m", "lfw": "vggface2" + EIGHT_BITS}
-LFW_CLASSIFIER = ("logits.weight", "logits.bias")  # the training classes of the release files: of no use here
+EIGHT_BITS = "-int8"  # at the end of a backbone's name: the same network computed with 8-bit integers
+DEFAULTS = {"sample": ("msceleb1m", 2), "lfw": ("msceleb1m" + EIGHT_BITS, 4)}  # by profile: name, views
+EXPORT_VERSION, QUANTISATION_VERSION = 1, 1  # parts of the kept files' names: raise them with what they hold
+TRAINING_CLASSES = ("logits.weight", "logits.bias")  # of the release files; of no use here
+
+
+class BackboneError(ValueError):
+    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
 
 
 @dataclass(frozen=True)
-class Backbone:
+class Listed:
     """One entry of the table of pretrained networks.
 
     Attributes
     ----------
-    name : str
     file : str
         Key of data/sources.json, or "" where the weights come out of an archive.
     dimension : int
@@ -46,7 +48,6 @@ class Backbone:
     trained_on : str
     """
 
-    name: str
     file: str
     dimension: int
     preprocessing: Preprocessing
@@ -55,147 +56,163 @@ class Backbone:
 
 
 BACKBONES = {
-    entry.name: entry
-    for entry in (
-        Backbone(
-            "vggface2",
-            "20180402-114759-vggface2.pt",
-            512,
-            Preprocessing(normalise="fixed"),
-            0.9965,
-            "VGGFace2: 3.3 million photos of 9,131 people",
-        ),
-        Backbone(
-            "casia-webface",
-            "20180408-102900-casia-webface.pt",
-            512,
-            Preprocessing(normalise="fixed"),
-            0.9905,
-            "CASIA-WebFace: 0.5 million photos of 10,575 people",
-        ),
-        Backbone(
-            "msceleb1m",
-            "",
-            128,
-            # Chosen on 900 training photos of LFW: of pairs of one person it accepts 0.91 at FAR 1e-4, where the
-            # plain crop with a margin of 32 accepts 0.80. The crops it was trained on were this tight, too.
-            Preprocessing(margin=16, align=True, normalise="per_image"),
-            0.992,
-            "MS-Celeb-1M: about 5 million photos of 100,000 people",
-        ),
-    )
+    "msceleb1m": Listed(
+        "",
+        128,
+        # Chosen on 900 training photos of LFW: of pairs of one person it accepts 0.91 at FMR 1e-4, where the
+        # plain crop with a margin of 32 accepts 0.80. The crops it was trained on were this tight, too.
+        Preprocessing(margin=16, align=True, normalise="per_image"),
+        0.992,
+        "MS-Celeb-1M: about 5 million photos of 100,000 people",
+    ),
+    "vggface2": Listed(
+        "20180402-114759-vggface2.pt",
+        512,
+        Preprocessing(normalise="fixed"),
+        0.9965,
+        "VGGFace2: 3.3 million photos of 9,131 people",
+    ),
+    "casia-webface": Listed(
+        "20180408-102900-casia-webface.pt",
+        512,
+        Preprocessing(normalise="fixed"),
+        0.9905,
+        "CASIA-WebFace: 0.5 million photos of 10,575 people",
+    ),
 }
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A weights file that is on disk.
+class Backbone:
+    """A pretrained network, resolved once and handed on: its weights on disk, and all that changes an embedding.
+
+    `dataclasses.replace` makes a variant: another `precision`, number of `views` or `preprocessing`.
 
     Attributes
     ----------
     name : str
-        The backbone's name, or the file's own for the reader's weights.
+        As listed in BACKBONES, or the file's own name for the reader's weights.
     path : Path
+        Of the weights.
     sha256 : str
-        Of the file; everything computed with it is cached under it.
+        Of that file.
     preprocessing : Preprocessing
+    precision : str
+        "fp32" or "int8", see `quantisation.quantise`; torch computes with 32 bits in any case.
+    views : int
+        From how many crops a face is embedded (test-time augmentation), see `lambda_function.crops.tta_crops`.
     """
 
     name: str
     path: Path
     sha256: str
     preprocessing: Preprocessing
+    precision: str = "fp32"
+    views: int = 1
+
+    @property
+    def label(self) -> str:
+        """What `find_backbone` finds it by: the name, or the path of the reader's own weights, with the precision."""
+        whole = self.name if self.name in BACKBONES else str(self.path)
+        return whole + (EIGHT_BITS if self.precision == "int8" else "")
+
+    def onnx(self) -> Path:
+        """Return the ONNX file, exported (and quantised) at the first call and kept by the hash of the weights."""
+        folder = paths.CACHE / "backbones"
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = f"{self.name}-{self.sha256[:12]}-v{EXPORT_VERSION}"
+        if self.precision == "int8":
+            path = folder / f"{stem}{EIGHT_BITS}-v{QUANTISATION_VERSION}.onnx"
+            if not path.exists():
+                from facecourse.embedding.quantisation import calibration_crops, quantise
+
+                print(f"Making {self.label}: its ranges are measured on the photos of five celebrities.")
+                whole = replace(self, precision="fp32").onnx()
+                quantise(whole, calibration_crops(self.preprocessing), self.preprocessing, path)
+            return path
+        path = folder / f"{stem}.onnx"
+        if not path.exists():
+            from facecourse.embedding.export import export_onnx
+
+            difference = export_onnx(self.network(), path)
+            print(f"Exported {self.name} to ONNX; largest difference to torch {difference:.1e}.")
+        return path
+
+    def embedder(self, threads: int = paths.THREADS) -> Embedder:
+        """Return the tool that embeds crops with this network; the same one for the same network."""
+        return _embedder(self.onnx(), self.preprocessing, threads)
+
+    def network(self) -> nn.Module:
+        """Build the network in torch: evaluation mode, (n, 3, 160, 160) float32 -> (n, d) float32 unit rows.
+
+        Raises
+        ------
+        BackboneError
+            If the file's tensors are not exactly those of an Inception-ResNet V1.
+        """
+        if self.path.suffix == ".h5":
+            from facecourse.embedding.keras import keras_state
+
+            return build(keras_state(self.path))
+        return build(_read(self.path)[0])
+
+
+@functools.lru_cache(maxsize=4)
+def _embedder(path: Path, preprocessing: Preprocessing, threads: int) -> Embedder:
+    return Embedder(path, preprocessing, threads)
 
 
 def default_backbone(profile: str) -> str:
-    """Return the backbone of a profile: msceleb1m for the sample, vggface2 with 8 bits for lfw.
+    """Return the name of a profile's backbone: msceleb1m, with 8 bits on lfw."""
+    return _defaults(profile)[0]
 
-    Raises
-    ------
-    ValueError
-        If there is no such profile.
-    """
+
+def default_views(profile: str) -> int:
+    """Return from how many views a profile embeds a face: 2 on the sample, 4 on lfw."""
+    return _defaults(profile)[1]
+
+
+def _defaults(profile: str) -> tuple[str, int]:
     if profile not in DEFAULTS:
         raise ValueError(f"PROFILE must be one of {', '.join(DEFAULTS)}, not {profile!r}")
     return DEFAULTS[profile]
 
 
 @functools.lru_cache(maxsize=8)
-def find_weights(backbone: str) -> Weights:
-    """Return the weights file of a backbone, fetched if need be.
+def find_backbone(name: str, views: int = 1) -> Backbone:
+    """Resolve a backbone by name; its weights are fetched if need be.
 
     Parameters
     ----------
-    backbone : str
-        A name of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end
-        for a network of 8-bit numbers, see `facecourse.embedding.quantisation`.
-
-    Returns
-    -------
-    Weights
-        Those of msceleb1m, with one printed notice, where the release files cannot be fetched. The weights
-        of an 8-bit network are the same file under another name.
+    name : str
+        A key of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end it
+        computes with 8-bit integers.
+    views : int
+        1, 2 or 4.
 
     Raises
     ------
     BackboneError
-        If `backbone` is neither a known name nor a file.
+        If `name` is neither a listed name nor a file.
+    ValueError
+        If `views` is another number.
     facecourse.core.sources.SourceError
-        If msceleb1m itself cannot be had.
+        If the weights cannot be fetched; the message says what to do.
     """
-    backbone = str(backbone)
-    if backbone.endswith(EIGHT_BITS):
-        whole = find_weights(backbone.removesuffix(EIGHT_BITS))
-        return replace(whole, name=whole.name + EIGHT_BITS)
-    if backbone not in BACKBONES:
-        return _own_weights(Path(backbone))
-    entry = BACKBONES[backbone]
-    if backbone == "msceleb1m":
-        return Weights(backbone, path := sources.msceleb1m_weights(), sha256_of(path), entry.preprocessing)
-    try:
-        path = sources.fetch(entry.file)
-    except sources.SourceError as error:
-        tried = [line.strip() for line in str(error).splitlines() if line.startswith("  ")]
-        print(
-            f"Backbone {backbone} cannot be had here, so {FALLBACK} is taken instead. Tried: {tried[-1:]}",
-            flush=True,
-        )
-        return find_weights(FALLBACK)
-    return Weights(backbone, path, sha256_of(path), entry.preprocessing)
-
-
-def _own_weights(path: Path) -> Weights:
+    check_views(views)
+    whole = str(name).removesuffix(EIGHT_BITS)
+    precision = "int8" if whole != str(name) else "fp32"
+    if whole in BACKBONES:
+        listed = BACKBONES[whole]
+        path = sources.fetch(listed.file) if listed.file else sources.msceleb1m_weights()
+        return Backbone(whole, path, sha256_of(path), listed.preprocessing, precision, views)
+    path = Path(whole)
     if not path.is_file():
-        known = ", ".join(BACKBONES)
-        raise BackboneError(f"BACKBONE is {str(path)!r}: neither one of {known} nor a file that exists")
-    settings = _read(path)[1]
-    return Weights(path.stem, path, sha256_of(path), settings or Preprocessing(normalise="fixed"))
-
-
-def load_backbone(backbone: str) -> tuple[nn.Module, Preprocessing, str]:
-    """Build a pretrained network.
-
-    Parameters
-    ----------
-    backbone : str
-        A name of BACKBONES, or the path of a state_dict; torch computes with 32 bits, also for "-int8".
-
-    Returns
-    -------
-    (InceptionResnetV1, Preprocessing, str)
-        The network in evaluation mode, (n, 3, 160, 160) float32 -> (n, d) float32 unit rows; what it
-        expects of its input; and the name of the backbone that was taken.
-
-    Raises
-    ------
-    BackboneError
-        If the file's tensors are not exactly those of an Inception-ResNet V1.
-    """
-    from facecourse.embedding.keras import keras_state
-
-    weights = find_weights(backbone)
-    state = keras_state(weights.path) if weights.path.suffix == ".h5" else _read(weights.path)[0]
-    return build(state), weights.preprocessing, weights.name
+        raise BackboneError(
+            f"BACKBONE is {whole!r}: neither one of {', '.join(BACKBONES)} nor a file that exists"
+        )
+    preprocessing = _read(path)[1] or Preprocessing(normalise="fixed")
+    return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:
@@ -213,7 +230,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(v, torch.Tensor) for v in content.values()):
         raise BackboneError(f"{path.name} holds no state_dict, a dictionary from names to tensors")
-    return {k: v for k, v in content.items() if k not in LFW_CLASSIFIER}, settings
+    return {k: v for k, v in content.items() if k not in TRAINING_CLASSES}, settings
 
 
 def build(state: dict[str, torch.Tensor]) -> nn.Module:
@@ -246,15 +263,7 @@ def build(state: dict[str, torch.Tensor]) -> nn.Module:
 
 
 def save_backbone(network: nn.Module, preprocessing: Preprocessing, path: Path) -> None:
-    """Write a fine-tuned network, with its preprocessing, so that `load_backbone(path)` reads it.
-
-    Parameters
-    ----------
-    network : InceptionResnetV1
-    preprocessing : Preprocessing
-    path : Path
-        File to write.
-    """
+    """Write a fine-tuned network, with its preprocessing, so that `find_backbone(path)` finds it."""
     import torch
 
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from facecourse.core.paths import BackboneError
+from facecourse.embedding.backbones import BackboneError
 
 PARITY = 1e-4  # largest difference allowed between torch and ONNX Runtime, per number of a unit embedding
 

@@ -9,7 +9,7 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 from torch import nn
 
-from facecourse.core.paths import BackboneError
+from facecourse.embedding.backbones import BackboneError
 
 
 def keras_state(path: Path) -> dict[str, torch.Tensor]:

@@ -1,23 +1,19 @@
-"""Smaller numbers for a backbone: 8-bit integers (faster, a quarter of the size) or 16-bit weights (half).
-
-Both lose a little. `variants` measures how much, on the photos that count; neither is worth having without it.
-"""
+"""A backbone in 8-bit integers: faster, a quarter of the size, and a little lost. Measure how much before you use it."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facecourse.core.sources import celebrity_photos
 from facecourse.detection.detector import detect_photos
-from lambda_function.crops import Preprocessing, crop_face, normalise, other_cut
+from lambda_function.crops import Preprocessing, alternate_crop, crop_face, normalise
 from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
-from lambda_function.pipeline import Embedder, sha256_of
+from lambda_function.pipeline import sha256_of
 
 BATCH = 16
 
@@ -37,35 +33,24 @@ class _Crops(CalibrationDataReader):
 
 
 def calibration_crops(preprocessing: Preprocessing) -> np.ndarray:
-    """Cut the faces that the ranges are measured on: the celebrities' that come with msceleb1m's weights.
+    """Cut the faces that the ranges are measured on, those of the celebrities: (n, size, size, 3) uint8.
 
-    No figure of LFW is reported on them.
-
-    Parameters
-    ----------
-    preprocessing : Preprocessing
-        Each face is cut so, and in the other way.
-
-    Returns
-    -------
-    ndarray of shape (n, size, size, 3), uint8
+    They come with msceleb1m's weights. Each face is cut as `preprocessing` says, and in the other way. No figure is
+    reported on them.
     """
-    paths = sorted(path for path in celebrity_photos().glob("*/*") if path.is_file())
-    found = detect_photos(paths, [sha256_of(path) for path in paths], progress=False)
+    photos = sorted(path for path in celebrity_photos().glob("*/*") if path.is_file())
+    found = detect_photos(photos, [sha256_of(path) for path in photos], progress=False)
     crops = []
-    for path, faces in zip(paths, found.values(), strict=True):
+    for path, faces in zip(photos, found.values(), strict=True):
         image = open_photo(path)
         chosen = select_face(faces, image.shape[1], image.shape[0])
         if chosen is not None:
-            crops += [
-                crop_face(image, faces[chosen], cut) for cut in (preprocessing, other_cut(preprocessing))
-            ]
+            cuts = preprocessing, alternate_crop(preprocessing)
+            crops += [crop_face(image, faces[chosen], cut) for cut in cuts]
     return np.stack(crops)
 
 
-def quantise(
-    onnx_path: Path, calibration_crops: np.ndarray, preprocessing: Preprocessing, target: Path
-) -> Path:
+def quantise(onnx_path: Path, crops: np.ndarray, preprocessing: Preprocessing, target: Path) -> Path:
     """Write a backbone with 8-bit weights (per output channel) and activations (per tensor).
 
     Post-training static quantisation (Jacob et al., 2018, arXiv:1712.05877): each tensor's range is measured on
@@ -77,24 +62,19 @@ def quantise(
     Parameters
     ----------
     onnx_path : Path
-        As `backbone_export.export_onnx` writes it.
-    calibration_crops : ndarray of shape (n, size, size, 3), uint8
+        As `export.export_onnx` writes it.
+    crops : ndarray of shape (n, size, size, 3), uint8
         A hundred faces like those to come; none that a figure is reported on.
     preprocessing : Preprocessing
     target : Path
-        File to write, with the same input and output.
-
-    Returns
-    -------
-    Path
-        `target`.
+        File to write, with the same input and output; it is returned.
 
     Raises
     ------
     ValueError
         Without crops: the ranges cannot be guessed.
     """
-    if not len(calibration_crops):
+    if not len(crops):
         raise ValueError("quantisation needs a few face crops to measure the ranges of the activations")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "int8.onnx"
@@ -104,7 +84,7 @@ def quantise(
         quantize_static(
             prepared,
             made,
-            _Crops(graph.input[0].name, calibration_crops, preprocessing),
+            _Crops(graph.input[0].name, crops, preprocessing),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -114,52 +94,3 @@ def quantise(
         )
         made.replace(target)
     return target
-
-
-def halve_weights(onnx_path: Path) -> Path:
-    """Write a backbone whose weights are stored as 16-bit numbers, and computed with as 32-bit ones.
-
-    Parameters
-    ----------
-    onnx_path : Path
-        The fp32 backbone.
-
-    Returns
-    -------
-    Path
-        <name>-fp16.onnx: half the size on disk, the same speed once it is loaded.
-    """
-    model = onnx.load(onnx_path)
-    graph, casts = model.graph, []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < 1024:
-            continue
-        name = tensor.name
-        half = np.clip(values, -65504, 65504).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
-        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        graph.node.insert(0, cast)
-    target = onnx_path.with_name(f"{onnx_path.stem}-fp16.onnx")
-    partial = target.with_suffix(".part")
-    onnx.save(model, str(partial))
-    partial.replace(target)
-    return target
-
-
-def agreement(
-    first: Path, second: Path, crops: np.ndarray, preprocessing: Preprocessing, threads: int = 1
-) -> np.ndarray:
-    """Return the cosine similarity between the embeddings of two files, per crop: (n,) float32.
-
-    Parameters
-    ----------
-    first, second : Path
-        ONNX files of two variants of one backbone.
-    crops : ndarray of shape (n, size, size, 3), uint8
-    preprocessing : Preprocessing
-    threads : int
-    """
-    rows = [Embedder(path, preprocessing, threads).embed(crops) for path in (first, second)]
-    return np.einsum("nd,nd->n", *rows)

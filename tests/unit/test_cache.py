@@ -10,7 +10,7 @@ import pytest
 
 from facecourse.core import cache
 from facecourse.core.cache import ContentCache
-from facecourse.core.files import write_atomically
+from facecourse.core.cache import write_atomically
 from tests.conftest import ROOT
 
 
