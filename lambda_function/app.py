@@ -1,4 +1,4 @@
-"""The recogniser behind HTTP: `lambda_function.app.handler` for Lambda Function URLs and API Gateway (v1, v2).
+"""The recogniser behind HTTP: `lambda_function.app.handler` for Lambda Function URLs and HTTP APIs.
 
     POST /recognize  any photo -> JSON with every face: box, landmarks, name or "unknown", confidence, top 5
     POST /align      a photo with exactly one face -> that face as the backbone sees it, JPEG or JSON by Accept
@@ -6,28 +6,14 @@
     GET  /           the web page
 
 A photo comes as the request's body (image/*), in a form (multipart/form-data) or in JSON {"image": base64}.
-Errors are {"error": {"code", "message"}} with status 400, 404, 405, 413, 415, 422, 429 or 503.
-
-Environment variables
----------------------
-MODEL_BUNDLE            folder or zip of the model bundle on disk; wins over S3
-MODEL_BUCKET, MODEL_KEY, MODEL_SHA256
-                        the bundle's zip in S3 and the SHA-256 of that zip (needs boto3, which Lambda brings)
-FACE_THREADS            threads per network (1)
-FACE_MAX_BYTES          largest photo in bytes (4500000: Lambda takes 6 MB after base64)
-FACE_MAX_PIXELS         largest photo, width times height (25000000)
-FACE_MAX_FACES          faces named per photo, the surest first (50)
-FACE_RATE_PER_MINUTE    photos per minute, caller and running copy (0: no limit); the whole function is held in
-                        bounds by its reserved concurrency
-FACE_RETRY_SECONDS      pause before a model that could not be loaded is tried again (30)
-FACE_CORS_ORIGINS       origins whose pages may call from a browser, with commas between them, or * (none);
-                        leave CORS off in the Function URL's own configuration then, or headers come twice
+Errors are {"error": {"code", "message"}} with status 400, 404, 405, 413, 415, 422 or 503. How many photos may be
+sent is the reserved concurrency's business (Lambda itself answers 429), and other origins are the Function URL's
+(CORS). `settings.Settings` lists the environment variables.
 """
 
 import base64
 import contextlib
 import logging
-import os
 import time
 import traceback
 from collections.abc import Callable
@@ -41,34 +27,22 @@ from .events import HttpError, Request, parse_event
 from .logs import log
 from .photos import PhotoError, open_photo
 from .pipeline import describe
-from .rate import RateLimit
 from .settings import Settings, SettingsError
-from .store import ModelStore, ModelUnavailable
+from .store import ModelStore
 
 PAGE = Path(__file__).parent / "web" / "index.html"
-PHOTO_STATUS = {
-    "empty": 400,
-    "damaged": 400,
-    "not_an_image": 415,
-    "too_many_pixels": 413,
-    "too_many_scans": 413,
-}
+PHOTO_STATUS = {"empty": 400, "damaged": 400, "not_an_image": 415}  # every other code says "too much": 413
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 TOP = 5
 
 
 class Application:
-    """The function for one configuration.
-
-    Parameters
-    ----------
-    settings : Settings
-    """
+    """The function for one configuration."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self.store = ModelStore(settings)
-        self._rate = RateLimit(settings.face_rate_per_minute)
-        self._routes: dict[str, dict[str, Callable[[Request, dict], dict]]] = {
+        self.routes = {
             "/": {"GET": self._page},
             "/health": {"GET": self._health},
             "/recognize": {"POST": self._recognise},
@@ -76,112 +50,86 @@ class Application:
         }
 
     def handle(self, event: object, context: object = None) -> dict:
-        """Answer one event; never raises.
-
-        Parameters
-        ----------
-        event : dict
-            As a Function URL or an API Gateway sends it.
-        context : object, optional
-            Lambda's context.
-
-        Returns
-        -------
-        dict
-            statusCode, headers, body and isBase64Encoded.
-        """
+        """Answer one event, whatever it is, and never raise: statusCode, headers, body and isBase64Encoded."""
         started = time.perf_counter()
-        facts: dict = {"request_id": getattr(context, "aws_request_id", None)}
-        request = Request("", "")
+        request = Request()
         try:
             request = parse_event(event)
-            answer = self._route(request, facts)
+            answer = self._route(request)
         except HttpError as error:
-            facts["code"] = error.code
+            request.facts["code"] = error.code
             answer = responses.as_error(error)
-        except ModelUnavailable as error:
-            facts["code"] = "model_unavailable"
-            answer = responses.as_error(_unavailable(error.retry_after))
         except Exception as error:
-            facts["code"] = "internal"
-            _log_crash(error)
-            answer = responses.as_error(
-                HttpError(500, "internal", "something went wrong in here; it has been logged")
-            )
-        answer = self._finish(request, answer)
+            # Where it went wrong, and not with what: a message could hold a part of the photo or a name.
+            places = [
+                f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)
+            ]
+            log("crash", logging.ERROR, kind=type(error).__name__, at=places[-5:])
+            message = "something went wrong in the function; it has been logged"
+            answer = responses.as_error(HttpError(500, "internal", message))
+        if request.method == "HEAD":
+            answer |= {"body": "", "isBase64Encoded": False}
         log(
             "request",
-            method=request.method if request.method in ("GET", "HEAD", "POST", "OPTIONS") else "other",
-            route=request.path if request.path in self._routes else "other",
+            method=request.method if request.method in METHODS else "other",
+            route=request.path if request.path in self.routes else "other",
             status=answer["statusCode"],
             ms=round((time.perf_counter() - started) * 1000, 1),
-            **facts,
+            request_id=getattr(context, "aws_request_id", None),
+            **request.facts,
         )
         return answer
 
-    def _finish(self, request: Request, answer: dict) -> dict:
-        cors = responses.cors_headers(request, self.settings.face_cors_origins, self._methods(request.path))
-        answer = {**answer, "headers": {**answer["headers"], **cors}}
-        return responses.without_body(answer) if request.method == "HEAD" else answer
-
-    def _methods(self, path: str) -> list[str]:
-        methods = list(self._routes.get(path, {}))
-        return methods + ["HEAD"] * ("GET" in methods) + ["OPTIONS"]
-
-    def _route(self, request: Request, facts: dict) -> dict:
-        actions = self._routes.get(request.path)
+    def _route(self, request: Request) -> dict:
+        actions = self.routes.get(request.path)
         if actions is None:
-            known = ", ".join(self._routes)
+            known = ", ".join(self.routes)
             raise HttpError(404, "not_found", f"there is nothing at this path; there are {known}")
-        allow = {"Allow": ", ".join(self._methods(request.path))}
+        allow = {"Allow": ", ".join([*actions, *["HEAD"] * ("GET" in actions), "OPTIONS"])}
         if request.method == "OPTIONS":
-            return responses.no_content(allow)
+            return responses.answer(204, "", allow)
         action = actions.get("GET" if request.method == "HEAD" else request.method)
         if action is None:
             message = f"{request.path} answers to {allow['Allow']} only"
             raise HttpError(405, "method_not_allowed", message, headers=allow)
-        return action(request, facts)
+        return action(request)
 
-    def _page(self, request: Request, facts: dict) -> dict:
+    def _page(self, request: Request) -> dict:
         return responses.as_page(PAGE.read_text(encoding="utf-8"))
 
-    def _health(self, request: Request, facts: dict) -> dict:
+    def _health(self, request: Request) -> dict:
         recogniser = self.store.get()
         people = len(recogniser.gallery.labels)
-        return responses.as_json(200, {"status": "ok", "model": recogniser.version, "people": people})
+        return responses.as_json({"status": "ok", "model": recogniser.version, "people": people})
 
-    def _recognise(self, request: Request, facts: dict) -> dict:
-        image = self._photo(request, facts)
+    def _recognise(self, request: Request) -> dict:
+        image = self._photo(request)
         recogniser = self.store.get()
-        found = recogniser.detect(image)
-        faces = recogniser.name(image, found[: self.settings.face_max_faces], TOP)
-        facts.update(model=recogniser.version, faces=len(found))
+        look = recogniser.look(image, self.settings.face_max_faces)
+        request.facts.update(model=recogniser.version, faces=look.found)
         content = {
             "model": recogniser.version,
             "width": image.shape[1],
             "height": image.shape[0],
             "threshold": round(float(recogniser.gallery.threshold), 4),
-            "faces_found": len(found),
-            "faces": faces,
+            "faces_found": look.found,
+            "faces": look.names(top=TOP),
         }
-        return responses.as_json(200, content)
+        return responses.as_json(content)
 
-    def _align(self, request: Request, facts: dict) -> dict:
-        image = self._photo(request, facts)
+    def _align(self, request: Request) -> dict:
+        image = self._photo(request)
         recogniser = self.store.get()
         faces = recogniser.detect(image)
-        facts.update(model=recogniser.version, faces=len(faces))
+        request.facts.update(model=recogniser.version, faces=len(faces))
         if len(faces) != 1:
-            message = (
-                "there is no face in this photo"
-                if not faces
-                else f"there are {len(faces)} faces in this photo"
-            )
-            raise HttpError(422, "not_one_face", message + "; exactly one is needed", faces=len(faces))
+            found = f"are {len(faces)} faces" if faces else "is no face"
+            message = f"there {found} in this photo; exactly one is needed"
+            raise HttpError(422, "not_one_face", message, faces=len(faces))
         crop = recogniser.align(image, faces[0])
-        jpeg = responses.jpeg_of(crop)
+        jpeg, vary = responses.jpeg_of(crop), {"Vary": "Accept"}
         if responses.prefers_jpeg(request.headers.get("accept", "")):
-            return responses.as_jpeg(jpeg, {"Vary": "Accept"})
+            return responses.as_jpeg(jpeg, vary)
         content = {
             "model": recogniser.version,
             "width": image.shape[1],
@@ -191,63 +139,32 @@ class Application:
             "media_type": "image/jpeg",
             "image": base64.b64encode(jpeg).decode(),
         }
-        return responses.as_json(200, content, {"Vary": "Accept"})
+        return responses.as_json(content, headers=vary)
 
-    def _photo(self, request: Request, facts: dict) -> np.ndarray:
+    def _photo(self, request: Request) -> np.ndarray:
         """Decode the request's photo within the limits."""
-        wait = self._rate.wait(request.client)
-        if wait:
-            seconds = int(wait) + 1
-            message = f"too many photos from here; try again in {seconds} s"
-            raise HttpError(429, "too_many_requests", message, headers={"Retry-After": str(seconds)})
         data = photo_bytes(request, self.settings.face_max_bytes)
-        facts["bytes"] = len(data)
+        request.facts["bytes"] = len(data)
         try:
             image = open_photo(data, self.settings.face_max_pixels)
         except PhotoError as error:
-            raise HttpError(PHOTO_STATUS[error.code], error.code, error.message) from None
-        facts.update(width=image.shape[1], height=image.shape[0])
+            raise HttpError(PHOTO_STATUS.get(error.code, 413), error.code, error.message) from None
+        request.facts.update(width=image.shape[1], height=image.shape[0])
         return image
 
 
-def _unavailable(retry_after: int) -> HttpError:
-    message = f"the model is not available at the moment; try again in {retry_after} s"
-    return HttpError(503, "model_unavailable", message, headers={"Retry-After": str(retry_after)})
-
-
-def _log_crash(error: Exception) -> None:
-    """Log where it went wrong, and not with what: a message could hold a part of the photo or a name."""
-    places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    log("crash", logging.ERROR, kind=type(error).__name__, at=places[-5:])
-
-
-class _Misconfigured:
-    """Answers 503 until the environment is put right: a crash at import would only be started again and again."""
-
-    def __init__(self, error: SettingsError):
-        log("misconfigured", logging.ERROR, reason=str(error))
-
-    def handle(self, event: object, context: object = None) -> dict:
-        return responses.as_error(
-            HttpError(503, "misconfigured", "the function's settings are wrong; see its log")
-        )
-
-
-def _start() -> "Application | _Misconfigured":
+def _start() -> Callable[..., dict]:
+    """Return what answers; settings that make no sense are answered too, since a crash would only be repeated."""
     try:
         application = Application(Settings.from_environment())
     except SettingsError as error:
-        return _Misconfigured(error)
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # Lambda gives the start-up a full core, whatever the memory; a failure here is answered with 503 later.
-        with contextlib.suppress(ModelUnavailable):
+        log("misconfigured", logging.ERROR, reason=str(error))
+        refusal = HttpError(503, "misconfigured", "the function's settings are wrong; see its log")
+        return lambda event, context=None: responses.as_error(refusal)
+    if application.settings.aws_lambda_function_name:
+        with contextlib.suppress(HttpError):  # answered with 503, and tried again, when a photo comes
             application.store.get()
-    return application
+    return application.handle
 
 
-_application = _start()
-
-
-def handler(event: object, context: object = None) -> dict:
-    """Answer one event of a Function URL or an API Gateway; see `Application.handle`."""
-    return _application.handle(event, context)
+handler = _start()

@@ -1,12 +1,10 @@
-"""Lambda's events to one plain request: Function URL, API Gateway HTTP API (v2) and REST API (v1)."""
+"""Lambda's event to one plain request: Function URLs and HTTP APIs, which share payload format 2.0."""
 
-import base64
-import binascii
 from dataclasses import dataclass, field
 
 
 class HttpError(Exception):
-    """A request that is answered with an error.
+    """A request that is answered with an error: the only kind that leaves the function.
 
     Attributes
     ----------
@@ -16,10 +14,10 @@ class HttpError(Exception):
         Stable name for programs.
     message : str
         What is wrong and what to do, for people.
-    details : dict
-        Further JSON values of the error object.
     headers : dict
         Further HTTP headers of the answer.
+    details : dict
+        Further JSON values of the error object.
     """
 
     def __init__(self, status: int, code: str, message: str, *, headers: dict | None = None, **details):
@@ -30,7 +28,7 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What all three event shapes have in common.
+    """What the function needs of an event.
 
     Attributes
     ----------
@@ -40,111 +38,41 @@ class Request:
         Without the stage, with a leading slash and no trailing one.
     headers : dict
         Names in lower case.
-    client : str
-        The caller's address, or "" if the event has none. Never logged.
-    request_id : str
-    body : str or None
-        As it came; see `read_body`.
+    body : str
+        As it came; see `bodies.read_body`.
     is_base64 : bool
         Whether `body` is base64.
+    facts : dict
+        What the request's line in the log says; no photo, name or address.
     """
 
-    method: str
-    path: str
+    method: str = ""
+    path: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    client: str = ""
-    request_id: str = ""
-    body: str | None = None
+    body: str = ""
     is_base64: bool = False
+    facts: dict = field(default_factory=dict)
 
 
 def parse_event(event: object) -> Request:
-    """Read an event of any of the three shapes.
-
-    Raises
-    ------
-    HttpError
-        400 if it is no HTTP event.
-    """
-    if not isinstance(event, dict):
-        raise HttpError(400, "bad_event", "this function answers HTTP requests only")
-    context = _dict(event.get("requestContext"))
-    http = _dict(context.get("http"))
-    method, path = http.get("method") or event.get("httpMethod"), event.get("rawPath") or event.get("path")
-    if not isinstance(method, str) or not isinstance(path, str):
-        raise HttpError(400, "bad_event", "this function answers HTTP requests only")
-    client = http.get("sourceIp") or _dict(context.get("identity")).get("sourceIp")
-    body = event.get("body")
-    if body is not None and not isinstance(body, str):
-        raise HttpError(400, "bad_event", "the request's body must be a string")
-    return Request(
-        method=method.upper()[:16],
-        path=_path(path, context.get("stage") if "version" in event else None),
-        headers=_headers(event),
-        client=client if isinstance(client, str) else "",
-        request_id=str(context.get("requestId") or "")[:80],
-        body=body,
-        is_base64=event.get("isBase64Encoded") is True,
-    )
-
-
-def _dict(value: object) -> dict:
-    return value if isinstance(value, dict) else {}
-
-
-def _path(path: str, stage: object) -> str:
-    """Cut off the stage, which HTTP APIs put in front of the path and REST APIs do not."""
-    if isinstance(stage, str) and stage != "$default" and (path + "/").startswith(f"/{stage}/"):
-        path = path[len(stage) + 1 :]
-    return "/" + path.strip("/")
-
-
-def _headers(event: dict) -> dict[str, str]:
-    headers = {
-        name.lower(): values[-1]
-        for name, values in _dict(event.get("multiValueHeaders")).items()
-        if isinstance(name, str) and isinstance(values, list) and values and isinstance(values[-1], str)
-    }
-    for name, value in _dict(event.get("headers")).items():
-        if isinstance(name, str) and isinstance(value, str):
-            headers[name.lower()] = value
-    return headers
-
-
-def read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the body's bytes.
-
-    Raises
-    ------
-    HttpError
-        413 before anything is decoded if there are more than `max_bytes`; 400 if the base64 is damaged.
-    """
-    text = request.body or ""
-    if len(text) > (max_bytes * 4 // 3 + 4 if request.is_base64 else max_bytes):
-        raise too_large(max_bytes)
-    if not request.is_base64:
-        return text.encode("utf-8", "surrogatepass")
-    return decode_base64(text)
-
-
-def decode_base64(text: str) -> bytes:
-    """Undo base64.
-
-    Raises
-    ------
-    HttpError
-        400 if `text` is not base64.
-    """
+    """Read an event; HttpError 400 if it is no HTTP request, or one in another shape."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise HttpError(400, "bad_base64", "the photo's base64 is damaged or cut off") from None
-
-
-def too_large(max_bytes: int) -> HttpError:
-    """Return the error that says how many bytes are taken."""
-    return HttpError(
-        413,
-        "too_many_bytes",
-        f"the request is too large: a photo may have at most {max_bytes:,} bytes; make it smaller and try again",
+        context, headers = event["requestContext"], event.get("headers") or {}
+        method, path, body = context["http"]["method"], event["rawPath"], event.get("body") or ""
+        stage = context.get("stage") or "$default"
+        texts = [method, path, body, stage, *headers, *headers.values()]
+    except (TypeError, KeyError, AttributeError):
+        texts = [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise HttpError(
+            400, "bad_event", "this function answers HTTP requests of payload format 2.0 and nothing else"
+        )
+    if stage != "$default" and (path + "/").startswith(f"/{stage}/"):  # an HTTP API puts it in front
+        path = path[len(stage) + 1 :]
+    return Request(
+        method.upper(),
+        "/" + path.strip("/"),
+        {name.lower(): value for name, value in headers.items()},
+        body,
+        event.get("isBase64Encoded") is True,
     )

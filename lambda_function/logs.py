@@ -6,40 +6,30 @@ import sys
 import time
 
 
-class _CurrentStdout(logging.StreamHandler):
-    """Write to whatever sys.stdout is now: Lambda's runtime replaces it after import."""
+class JsonLines(logging.Formatter):
+    """Time, level, event, and the fields that `log` was given."""
 
-    def __init__(self):
-        logging.Handler.__init__(self)
+    converter = time.gmtime
 
-    @property
-    def stream(self):
-        return sys.stdout
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+            "level": record.levelname,
+            "event": record.getMessage(),
+            **record.fields,
+        }
+        return json.dumps(line, separators=(",", ":"))
 
 
 LOGGER = logging.getLogger("face_function")
 LOGGER.setLevel(logging.INFO)
 LOGGER.propagate = False  # Lambda's root logger would print every line again, with a prefix
-if not LOGGER.handlers:
-    LOGGER.addHandler(_CurrentStdout())
+LOGGER.handlers = [logging.StreamHandler(sys.stdout)]
+LOGGER.handlers[0].setFormatter(JsonLines())
 
 
 def log(event: str, level: int = logging.INFO, **fields) -> None:
-    """Write one structured line.
-
-    Parameters
-    ----------
-    event : str
-        What happened: "request", "model_loaded", "model_failed", ...
-    level : int
-        As in `logging`.
-    **fields
-        JSON values; None is left out. Never photos, names of the recognised, or callers' addresses.
-    """
-    line = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "level": logging.getLevelName(level),
-        "event": event,
-        **{name: value for name, value in fields.items() if value is not None},
-    }
-    LOGGER.log(level, "%s", json.dumps(line, separators=(",", ":")))
+    """Write one line about `event`; fields are JSON values, None is left out; never photos, names or addresses."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    LOGGER.log(level, event, extra={"fields": given})

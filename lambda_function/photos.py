@@ -3,7 +3,6 @@
 import io
 import os
 import re
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -28,7 +27,7 @@ class PhotoError(ValueError):
     Attributes
     ----------
     code : str
-        One of "empty", "not_an_image", "too_many_pixels", "too_many_scans", "damaged".
+        One of "empty", "not_an_image", "too_many_bytes", "too_many_pixels", "too_many_scans", "damaged".
     message : str
         What is wrong, in words for the person who brought the photo.
     """
@@ -39,7 +38,11 @@ class PhotoError(ValueError):
         self.message = message
 
 
-def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def open_photo(
+    source: bytes | str | os.PathLike | BinaryIO,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int | None = None,
+) -> np.ndarray:
     """Decode a photo the way a person sees it: turned upright by its EXIF tag, in RGB.
 
     Parameters
@@ -48,6 +51,8 @@ def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = M
         A JPEG, PNG, WebP, GIF or BMP. Of an animation the first frame is taken.
     max_pixels : int
         Width times height above which the photo is refused, before any pixel is decoded.
+    max_bytes : int, optional
+        Length of the file above which it is refused, before it is read to its end.
 
     Returns
     -------
@@ -61,9 +66,13 @@ def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = M
     FileNotFoundError
         If `source` is a path and nothing is there.
     """
-    data = _read(source)
+    data = _read(source, -1 if max_bytes is None else max_bytes + 1)
     if not data:
         raise PhotoError("empty", "the file is empty")
+    if max_bytes is not None and len(data) > max_bytes:
+        raise PhotoError(
+            "too_many_bytes", f"the file has more than {max_bytes / 1e6:.1f} MB; make it smaller"
+        )
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, max_pixels)
@@ -80,12 +89,13 @@ def open_photo(source: bytes | str | os.PathLike | BinaryIO, max_pixels: int = M
         raise PhotoError("damaged", f"the picture is damaged or cut off ({type(error).__name__})") from error
 
 
-def _read(source: bytes | str | os.PathLike | BinaryIO) -> bytes:
+def _read(source: bytes | str | os.PathLike | BinaryIO, count: int) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if isinstance(source, (str, os.PathLike)):
-        return Path(source).read_bytes()
-    return source.read()
+        with open(source, "rb") as file:
+            return file.read(count)
+    return source.read(count)
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:

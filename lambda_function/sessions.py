@@ -6,15 +6,9 @@ import onnxruntime
 
 
 def onnx_session(path: str | Path, threads: int = 1, any_size: bool = False) -> onnxruntime.InferenceSession:
-    """Open an ONNX model on the CPU.
+    """Open an ONNX model on the CPU, with so many threads within a layer.
 
-    Parameters
-    ----------
-    path : path
-    threads : int
-        Within a layer. They sleep while they wait.
-    any_size : bool
-        Whether its pictures change their size from run to run: then no memory is planned ahead.
+    `any_size` says that its inputs change their size from run to run: then no memory is planned ahead.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -1,6 +1,7 @@
-"""What the function is told by its environment, read once and checked."""
+"""What the function is told by its environment, read and checked in this one place."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -11,28 +12,26 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """The function's configuration; every field is one environment variable, listed at the top of app.py.
+    """The function's configuration: each field is the environment variable of its name in capitals.
 
     Attributes
     ----------
     model_bundle : str
         Folder or zip of a model bundle on disk; wins over S3.
     model_bucket, model_key, model_sha256 : str
-        Zip of a model bundle in S3 and the SHA-256 of that zip, 64 hexadecimal digits.
+        A bundle's zip in S3 and the SHA-256 of that zip (needs boto3, which Lambda brings).
     face_threads : int
-        Threads per network, 1 to 64.
+        Threads per network.
     face_max_bytes : int
-        Largest photo in bytes, after base64 is undone.
+        Largest photo in bytes: Lambda takes 6 MB, and base64 adds a third.
     face_max_pixels : int
         Largest photo, width times height.
     face_max_faces : int
         At most this many faces of a photo are named, the surest first.
-    face_rate_per_minute : int
-        Photos that one address may send to one running copy of the function per minute; 0: any number.
     face_retry_seconds : int
-        How long a failed attempt to load the model is remembered before the next one.
-    face_cors_origins : tuple of str
-        Origins whose pages may call the function from a browser; "*" is any; empty: none.
+        Pause before a model that could not be loaded is tried again.
+    aws_lambda_function_name : str
+        Set by Lambda: the model is loaded at start-up, when a full core is there whatever the memory.
     """
 
     model_bundle: str = ""
@@ -43,9 +42,8 @@ class Settings:
     face_max_bytes: int = 4_500_000
     face_max_pixels: int = 25_000_000
     face_max_faces: int = 50
-    face_rate_per_minute: int = 0
     face_retry_seconds: int = 30
-    face_cors_origins: tuple[str, ...] = ()
+    aws_lambda_function_name: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -54,33 +52,35 @@ class Settings:
         Raises
         ------
         SettingsError
-            If a number is none, or out of range.
+            If a number is none or out of range, or MODEL_SHA256 is no SHA-256.
         """
-        values: dict = {}
-        for field in fields(cls):
-            text = environment.get(field.name.upper(), "").strip()
-            if not text:
-                continue
-            if field.type is int:
-                values[field.name] = _whole_number(field.name, text)
-            elif field.type is str:
-                values[field.name] = text
-            else:
-                values[field.name] = tuple(
-                    part.strip().rstrip("/") for part in text.split(",") if part.strip()
-                )
+        given = {field: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
+        values = {
+            field.name: _integer(field.name, text) if field.type is int else text
+            for field, text in given.items()
+            if text
+        }
+        digest = values["model_sha256"] = values.get("model_sha256", "").lower()
+        if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+            raise SettingsError(f"MODEL_SHA256 must be 64 hexadecimal digits, not {digest[:20]!r}")
         return cls(**values)
 
 
-_LEAST = {"face_rate_per_minute": 0, "face_retry_seconds": 0}
+RANGES = {
+    "face_threads": (1, 64),
+    "face_max_bytes": (1, 1_000_000_000),
+    "face_max_pixels": (1, 1_000_000_000),
+    "face_max_faces": (1, 1000),
+    "face_retry_seconds": (0, 86_400),
+}
 
 
-def _whole_number(name: str, text: str) -> int:
-    least = _LEAST.get(name, 1)
+def _integer(name: str, text: str) -> int:
+    low, high = RANGES[name]
     try:
-        value = int(text.replace("_", ""))
+        value = int(text)
     except ValueError:
-        value = least - 1
-    if value < least or (name == "face_threads" and value > 64):
-        raise SettingsError(f"{name.upper()} must be a whole number from {least} on, not {text[:20]!r}")
+        value = low - 1
+    if not low <= value <= high:
+        raise SettingsError(f"{name.upper()} must be an integer from {low} to {high}, not {text[:20]!r}")
     return value

@@ -1,43 +1,24 @@
-"""The model: fetched once, verified, kept across calls, and tried again later when it could not be had."""
+"""The model: fetched once, verified, kept across calls, and tried again later where it was unavailable."""
 
 import hashlib
 import logging
-import os
+import math
 import shutil
 import tempfile
 import threading
 import time
 from pathlib import Path
 
+from .events import HttpError
 from .logs import log
-from .pipeline import BundleError, Recogniser, check_bundle, unpack_bundle
+from .pipeline import BundleError, Recogniser, unpack_bundle
 from .settings import Settings
 
-ZIP_LIMIT = 400_000_000  # /tmp holds 512 MB
-
-
-class ModelUnavailable(RuntimeError):
-    """There is no usable model at the moment.
-
-    Attributes
-    ----------
-    retry_after : int
-        Seconds until the next attempt.
-    """
-
-    def __init__(self, retry_after: int):
-        super().__init__("the model could not be loaded")
-        self.retry_after = retry_after
+ZIP_LIMIT = 240_000_000  # /tmp holds 512 MB, and the zip and what is in it lie there together
 
 
 class ModelStore:
-    """Loads the recogniser when it is first needed.
-
-    Parameters
-    ----------
-    settings : Settings
-        Where the model is, and how long a failure is remembered.
-    """
+    """Loads the recogniser when it is first needed, and remembers a failure for `face_retry_seconds`."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -46,72 +27,59 @@ class ModelStore:
         self._lock = threading.Lock()
 
     def get(self) -> Recogniser:
-        """Return the recogniser, loading it if need be.
-
-        Raises
-        ------
-        ModelUnavailable
-            If it is missing or damaged, or was so less than `face_retry_seconds` ago.
-        """
+        """Return the recogniser, loading it if need be; HttpError 503 if it is missing or damaged."""
         with self._lock:
             if self._recogniser is None:
-                wait = self._retry_at - time.monotonic()
-                if wait > 0:
-                    raise ModelUnavailable(int(wait) + 1)
+                if (wait := self._retry_at - time.monotonic()) > 0:
+                    raise _unavailable(wait)
                 self._recogniser = self._load()
             return self._recogniser
 
     def _load(self) -> Recogniser:
         started = time.perf_counter()
         try:
-            recogniser = Recogniser.load(locate(self._settings), self._settings.face_threads)
-        except (
-            Exception
-        ) as error:  # boto3, onnxruntime and numpy raise their own kinds on damaged or missing files
+            recogniser = load_model(self._settings)
+        except Exception as error:  # boto3, onnxruntime and numpy raise their own kinds
             pause = self._settings.face_retry_seconds
             self._retry_at = time.monotonic() + pause
             log("model_failed", logging.ERROR, reason=reason_of(error), retry_seconds=pause)
-            raise ModelUnavailable(max(pause, 1)) from error
-        log(
-            "model_loaded",
-            model=recogniser.version,
-            people=len(recogniser.gallery.labels),
-            ms=round((time.perf_counter() - started) * 1000),
-        )
+            raise _unavailable(pause) from error
+        people, ms = len(recogniser.gallery.labels), round((time.perf_counter() - started) * 1000)
+        log("model_loaded", model=recogniser.version, people=people, ms=ms)
         return recogniser
 
 
+def _unavailable(wait: float) -> HttpError:
+    seconds = max(1, math.ceil(wait))
+    message = f"the model is not available at the moment; try again in {seconds} s"
+    return HttpError(503, "model_unavailable", message, headers={"Retry-After": str(seconds)})
+
+
 def reason_of(error: Exception) -> str:
-    """Say in one line what went wrong: the kind of error, and S3's own code if it has one."""
+    """Return in one line what went wrong: the kind of error, and S3's own code if it has one."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return f"{type(error).__name__}: {code or str(error)}"[:300]
 
 
-def locate(settings: Settings) -> Path:
-    """Return the folder or zip of the model bundle on disk, fetched from S3 if it is there.
+def load_model(settings: Settings) -> Recogniser:
+    """Open the bundle on disk, or the one in S3, which stays unpacked in /tmp for the next process.
 
     Raises
     ------
     BundleError
-        If no model is configured, or what S3 has is not the file that MODEL_SHA256 names.
+        If no model is configured, it is damaged, or what S3 has is not the file that MODEL_SHA256 names.
     """
     if settings.model_bundle:
-        return Path(settings.model_bundle)
+        return Recogniser.load(settings.model_bundle, settings.face_threads)
     if not (settings.model_bucket and settings.model_key and settings.model_sha256):
         raise BundleError("set MODEL_BUNDLE, or MODEL_BUCKET, MODEL_KEY and MODEL_SHA256")
-    folder = Path(tempfile.gettempdir()) / f"model-{settings.model_sha256.lower()[:32]}"
-    if not _is_whole(folder):
-        _fetch(settings, folder)
-    return folder
-
-
-def _is_whole(folder: Path) -> bool:
+    folder = Path(tempfile.gettempdir()) / f"model-{settings.model_sha256[:32]}"
     try:
-        check_bundle(folder)
-    except BundleError:
-        return False
-    return True
+        return Recogniser.load(folder, settings.face_threads)
+    except BundleError:  # not there yet, or damaged
+        _fetch(settings, folder)
+        return Recogniser.load(folder, settings.face_threads)
 
 
 def _fetch(settings: Settings, folder: Path) -> None:
@@ -120,7 +88,7 @@ def _fetch(settings: Settings, folder: Path) -> None:
     try:
         archive, unpacked = work / "model.zip", work / "model"
         digest = _download(settings, archive)
-        if digest != settings.model_sha256.lower():
+        if digest != settings.model_sha256:
             raise BundleError(f"the model in S3 has SHA-256 {digest[:12]}..., not the one in MODEL_SHA256")
         unpacked.mkdir()
         unpack_bundle(archive, unpacked)
@@ -136,10 +104,10 @@ def _download(settings: Settings, target: Path) -> str:
     from botocore.config import Config
 
     config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 3, "mode": "standard"})
-    # A region is needed to sign, and Lambda always has one; a local cloud takes any.
-    client = boto3.client("s3", config=config, region_name=os.environ.get("AWS_REGION", "us-east-1"))
+    body = boto3.client("s3", config=config).get_object(Bucket=settings.model_bucket, Key=settings.model_key)[
+        "Body"
+    ]
     digest, size = hashlib.sha256(), 0
-    body = client.get_object(Bucket=settings.model_bucket, Key=settings.model_key)["Body"]
     with open(target, "wb") as file:
         for block in body.iter_chunks(1 << 20):
             size += len(block)
