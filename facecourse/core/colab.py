@@ -1,10 +1,5 @@
-"""Make Google Colab ready for the course without touching what Colab brings.
+"""`python -m facecourse.core.colab`, called by the set-up cell of every notebook: install what Google Colab lacks."""
 
-Only the standard library is imported here: this runs before anything is installed.
-"""
-
-import importlib
-import importlib.util
 import re
 import subprocess
 import sys
@@ -12,21 +7,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
-# Colab's own versions of these fit its kernel, its drivers and its page: another one breaks them, or wants a restart.
-NEVER = {"torch", "torchvision", "numpy", "ipywidgets", "jupyterlab", "ipykernel", "matplotlib"}
-# Colab is the notebook, and nobody runs our tests there.
-SKIPPED_SECTIONS = {"Notebooks", "Tests"}
-# Installed without what they ask for, since they would ask for another torch or numpy.
-WITHOUT_DEPENDENCIES = {"facenet-pytorch"}
-
-
-def in_colab() -> bool:
-    """Return whether this Python runs in Google Colab."""
-    try:
-        return importlib.util.find_spec("google.colab") is not None
-    except (ImportError, ValueError):  # there is no package "google", or one without a specification
-        return False
+from facecourse.core.paths import ROOT, in_colab
 
 
 def upload_in_colab() -> list[tuple[str, bytes]]:
@@ -44,91 +25,42 @@ def upload_in_colab() -> list[tuple[str, bytes]]:
     return list(files.upload().items())
 
 
-def package_name(line: str) -> str:
-    """Return the normalised name of the package that a line of requirements.txt asks for (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s=<>!~;\[]", line.strip(), maxsplit=1)[0]).lower()
+def package_name(requirement: str) -> str:
+    """Return the normalised name of the package that a requirement asks for (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
-def installed() -> dict[str, str]:
-    """Return every package of this Python by its normalised name, with its version."""
-    found = {}
-    for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name:
-            found.setdefault(package_name(name), distribution.version)
-    return found
+def install_missing() -> int:
+    """Install what the course needs and this Python lacks, and change no package that is there.
 
-
-def missing(requirements: str, present: dict[str, str]) -> list[str]:
-    """Pick the lines of requirements.txt that Colab has to install.
-
-    Parameters
-    ----------
-    requirements : str
-        Text of requirements.txt: sections under a comment of one or two words, one package per line.
-    present : dict of str to str
-        Installed packages, see `installed`.
-
-    Returns
-    -------
-    list of str
-        Lines, pins and markers included, of packages that are absent and that Colab does not bring itself.
+    Colab's own torch, numpy, matplotlib and ipywidgets fit its kernel, its drivers and its page, so everything
+    installed is a constraint. What is new gets the course's pinned versions or, where those do not fit what is there,
+    ones that do. Returns pip's exit status.
     """
-    lines, section, after_blank = [], "", True
-    for line in requirements.splitlines():
-        line = line.strip()
-        if line.startswith("#") and after_blank:
-            section = line.lstrip("# ")
-        elif line and not line.startswith("#") and section not in SKIPPED_SECTIONS:
-            name = package_name(line)
-            if name not in NEVER and name not in present:
-                lines.append(line)
-        after_blank = not line
-    return lines
+    import tomllib
 
-
-def prepare() -> list[str]:
-    """Install what the course needs and Colab lacks; outside Colab, do nothing.
-
-    Nothing that is already installed changes its version, so the kernel need not be restarted.
-
-    Returns
-    -------
-    list of str
-        Names of the packages that were installed.
-
-    Raises
-    ------
-    RuntimeError
-        If pip cannot install them; the message ends with what pip said.
-    """
-    if not in_colab():
-        return []
-    present = installed()
-    lines = missing(REQUIREMENTS.read_text(), present)
-    if not lines:
-        return []
-    names = sorted({package_name(line) for line in lines})
-    print("Installing what Colab lacks:", ", ".join(names))
-    alone = [line for line in lines if package_name(line) in WITHOUT_DEPENDENCIES]
-    together = [line for line in lines if line not in alone]
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder) / "present.txt"
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(present.items())))
-        if together:
-            _install(together, "--constraint", str(constraints))
-        if alone:
-            _install(alone, "--no-deps")
-    importlib.invalidate_caches()
-    return names
-
-
-def _install(lines: list[str], *options: str) -> None:
-    """Install the pinned versions or, where those do not fit Colab's own packages, ones that do."""
-    loose = [re.sub(r"==[^;\s]+", "", line) for line in lines]
-    for wanted in (lines, list(dict.fromkeys(loose))):
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*command, *options, *wanted], capture_output=True, text=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = [(package_name(d.name), d.version) for d in metadata.distributions() if d.name]
+    present = dict(reversed(found))  # of two with one name, the first on the path is the one that is imported
+    needed = [*project["dependencies"], *project["optional-dependencies"]["deploy"]]
+    lacking = [line for line in needed if package_name(line) not in present]
+    if not lacking:
+        return 0
+    print("Installing what Colab lacks:", ", ".join(sorted(map(package_name, lacking))), flush=True)
+    kept = [f"{name}=={version}" for name, version in present.items()]
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1].isalnum()]
+    pins = [line for line in lines if package_name(line) not in present]
+    for constraints in (kept + pins, kept):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "constraints.txt").write_text("\n".join(constraints))
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            command += ["--constraint", f"{folder}/constraints.txt", *lacking]
+            done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
-            return
-    raise RuntimeError("pip could not install what Colab lacks:\n" + done.stderr[-2000:])
+            return 0
+    print(f"pip could not install what Colab lacks:\n{done.stderr[-2000:]}", file=sys.stderr)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(install_missing())
