@@ -1,4 +1,4 @@
-"""Photos as numbers: the embeddings and labels of each side of a split."""
+"""Embeddings and labels of each side of a split."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,11 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """The photos of one side of a split.
+    """The n photos of one side of a split.
 
-    Attributes
-    ----------
-    embeddings : ndarray of shape (n, d), float32, unit rows
-    labels : ndarray of shape (n,), int64
-        Index into `names`, or -1 for a stranger.
-    rows : ndarray of shape (n,), int64
-        Rows of the manifest.
-    names : list of str
-        The people who are trained on, in order; the same list for every side.
+    `embeddings` (n, d) float32 has unit rows; `labels` (n,) int64 are positions in `names`, -1 for someone who is not
+    enrolled (non-mated); `rows` (n,) int64 are rows of the manifest; `names` are the people who are trained on, the
+    same list for every side.
     """
 
     embeddings: np.ndarray
@@ -35,20 +29,10 @@ class PhotoSet:
 
 
 def photo_sets(manifest: pd.DataFrame, embeddings: np.ndarray, column: str) -> dict[str, PhotoSet]:
-    """Sort embeddings by the sides of a split.
+    """Sort the embeddings of a manifest, (len(manifest), d), by the sides of a split: "train", "val" and so on.
 
-    Parameters
-    ----------
-    manifest : DataFrame
-    embeddings : ndarray of shape (len(manifest), d)
-        Rows of nan (photos without a face) are left out.
-    column : str
-        "course_split" or "seed_split".
-
-    Returns
-    -------
-    dict of str to PhotoSet
-        "train", "val" and so on. The known people are those with a photo in "train".
+    `column` is "course_split" or "seed_split". Rows of nan, photos without a face, are left out. The people with a
+    photo in "train" are known.
     """
     usable = np.isfinite(embeddings).all(1)
     sides, persons = manifest[column].to_numpy(), manifest["person"].to_numpy()
@@ -63,14 +47,9 @@ def photo_sets(manifest: pd.DataFrame, embeddings: np.ndarray, column: str) -> d
 
 
 def centroids(embeddings: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return every person's mean embedding, scaled to length 1: (classes, d) float32.
+    """Return every person's mean embedding, scaled to length 1: (classes, d) float32, 0 for a person without photos.
 
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32, unit rows
-    labels : ndarray of shape (n,), int64
-        Person 0 ... classes-1 of each row.
-    classes : int
+    `embeddings` (n, d) has unit rows; `labels` (n,) are 0 to classes - 1.
     """
     sums = np.zeros((classes, embeddings.shape[1]), np.float64)
     np.add.at(sums, labels, embeddings)
@@ -78,19 +57,7 @@ def centroids(embeddings: np.ndarray, labels: np.ndarray, classes: int) -> np.nd
 
 
 def hold_out(labels: np.ndarray, at_least: int = 3, seed: int = 0) -> np.ndarray:
-    """Mark one photo of each person with `at_least` photos: the slice on which training is watched.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n,), int64
-    at_least : int
-        People with fewer photos keep all of them.
-    seed : int
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-    """
+    """Mark a validation subset, (n,) bool: one photo by chance of each person with `at_least` photos."""
     chance = np.random.default_rng(seed).random(len(labels))
     marked = np.zeros(len(labels), bool)
     for label in np.flatnonzero(np.bincount(labels) >= at_least):

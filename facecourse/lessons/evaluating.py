@@ -1,26 +1,30 @@
-"""Figures of the evaluation: curves, histograms, the confusion matrix and the map of embeddings."""
+"""Pictures of the evaluation: curves, histograms, the confusion matrix, every mistake, and a map of embeddings."""
+
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from facecourse.core.figures import COLOURS, LINES, STYLE, figure
+from facecourse.embedding.photo_sets import PhotoSet
+from facecourse.lessons.faces_pictures import face_crop, show_pairs
+from facecourse.metrics.verification import Pairs
 
 MARKERS = "osD^vP*X"
 
 
 def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-3):
-    """Draw ROC curves, {label: (FAR, TAR)}, with FAR on a logarithmic axis and one FAR marked."""
+    """Draw ROC curves, {label: (FMR, TAR)}, with FMR on a logarithmic axis and one FMR marked."""
     picture, axes = figure()
     with plt.rc_context(STYLE):
-        for (label, (far, tar)), colour, line in zip(curves.items(), COLOURS.values(), LINES, strict=False):
-            axes.step(np.maximum(far, 1e-5), tar, where="post", color=colour, linestyle=line, label=label)
-        axes.axvline(mark, color="#888888", linestyle=":", label=f"FAR = {mark:g}")
-        lowest = min(float(tar[far <= mark].max(initial=0)) for far, tar in curves.values())
+        for (label, (fmr, tar)), colour, line in zip(curves.items(), COLOURS.values(), LINES, strict=False):
+            axes.step(np.maximum(fmr, 1e-5), tar, where="post", color=colour, linestyle=line, label=label)
+        axes.axvline(mark, color="#888888", linestyle=":", label=f"FMR = {mark:g}")
+        lowest = min(float(tar[fmr <= mark].max(initial=0)) for fmr, tar in curves.values())
         axes.set(xscale="log", xlim=(1e-4, 1), ylim=(max(0.0, min(0.95, lowest - 0.05)), 1.005))
-        axes.set(
-            xlabel="FAR (share of different-person pairs accepted)", ylabel="TAR (share of same accepted)"
-        )
-        axes.set_title("Verification: ROC")
+        axes.set(xlabel="FMR (share of two people's pairs accepted)", title="Verification: ROC")
+        axes.set(ylabel="TAR (share of one person's accepted)")
         axes.legend(loc="lower right")
     return picture
 
@@ -28,25 +32,15 @@ def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-
 def plot_scores(
     groups: dict[str, np.ndarray], threshold: float | None = None, xlabel: str = "cosine similarity"
 ):
-    """Draw histograms of scores, {label: scores}, as shares, with a threshold.
-
-    Parameters
-    ----------
-    groups : dict of str to ndarray
-    threshold : float, optional
-        Marked by a line.
-    xlabel : str
-    """
+    """Draw histograms of scores, {label: scores}, as shares of each group, and a line at the threshold."""
     picture, axes = figure()
     everything = np.concatenate(list(groups.values()))
     bins = np.linspace(everything.min() - 0.02, everything.max() + 0.02, 50)
     with plt.rc_context(STYLE):
         for (label, scores), colour, line in zip(groups.items(), COLOURS.values(), LINES, strict=False):
-            weights = np.full(len(scores), 1 / max(len(scores), 1))
-            axes.hist(scores, bins, weights=weights, color=colour, alpha=0.25)
-            axes.hist(
-                scores, bins, weights=weights, histtype="step", color=colour, linestyle=line, label=label
-            )
+            same = {"bins": bins, "weights": np.full(len(scores), 1 / max(len(scores), 1)), "color": colour}
+            axes.hist(scores, alpha=0.25, **same)
+            axes.hist(scores, histtype="step", linestyle=line, label=label, **same)
         if threshold is not None:
             axes.axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.3f}")
         axes.set(xlabel=xlabel, ylabel="share of each group")
@@ -54,20 +48,13 @@ def plot_scores(
     return picture
 
 
-def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float):
-    """Draw FAR and FRR against the threshold, {label: (thresholds, FAR, FRR)}, and mark the chosen one.
-
-    Parameters
-    ----------
-    curves : dict of str to (ndarray, ndarray, ndarray)
-    threshold : float
-        The chosen score.
-    """
+def plot_fpir_fnir(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float):
+    """Draw FPIR and FNIR against the threshold, {label: (thresholds, FPIR, FNIR)}, and mark the chosen one."""
     picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
-        for (label, (thresholds, far, frr)), line in zip(curves.items(), ("--", "-"), strict=False):
-            axes.plot(thresholds, far * 100, line, color=COLOURS["red"], label=f"FAR, {label}")
-            axes.plot(thresholds, frr * 100, line, color=COLOURS["blue"], label=f"FRR, {label}")
+        for (label, (thresholds, fpir, fnir)), line in zip(curves.items(), ("--", "-"), strict=False):
+            axes.plot(thresholds, fpir * 100, line, color=COLOURS["red"], label=f"FPIR, {label}")
+            axes.plot(thresholds, fnir * 100, line, color=COLOURS["blue"], label=f"FNIR, {label}")
         axes.axvline(threshold, color="black", linestyle=":", label=f"chosen on val: {threshold:.3f}")
         axes.set(xlabel="threshold (score)", ylabel="rate (% of photos)", ylim=(-1, 40))
         axes.set_title("Strangers named, and known people refused")
@@ -76,78 +63,45 @@ def plot_far_frr(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], t
 
 
 def plot_confusion(names: list[str], true: np.ndarray, predicted: np.ndarray):
-    """Draw who is taken for whom; `predicted` may hold -1 for someone outside `names`.
+    """Draw who is taken for whom: rows are the true person, columns the predicted one, the numbers are photos.
 
-    Rows are the true person, columns the predicted one, the numbers are photos.
-
-    Parameters
-    ----------
-    names : list of str
-        The people to show.
-    true, predicted : ndarray of int
-        Positions in `names`, one per photo.
+    `true` and `predicted` are positions in `names`, one per photo; a predicted -1 is someone outside `names`.
     """
     columns = [*names, "someone else"] if (predicted < 0).any() else list(names)
     counts = np.zeros((len(names), len(columns)), int)
-    for row, column in zip(true, np.where(predicted < 0, len(names), predicted), strict=True):
-        counts[row, column] += 1
+    np.add.at(counts, (true, np.where(predicted < 0, len(names), predicted)), 1)
     side = max(3.5, 0.36 * len(columns) + 1.8)
     picture, axes = figure(width=side + 0.6, height=side)
     with plt.rc_context(STYLE):
         axes.imshow(counts, cmap="Blues", vmin=0, vmax=max(counts.max(), 1) * 1.3)
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                dark = count > 0.65 * counts.max()
-                axes.text(
-                    column,
-                    row,
-                    count,
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if dark else "black",
-                )
-        axes.set_xticks(
-            range(len(columns)), [_readable(name) for name in columns], rotation=60, ha="right", fontsize=8
-        )
-        axes.set_yticks(range(len(names)), [_readable(name) for name in names], fontsize=8)
+                colour = "white" if count > 0.65 * counts.max() else "black"
+                axes.text(column, row, count, ha="center", va="center", fontsize=8, color=colour)
+        labels = [name.replace("_", " ") for name in columns]
+        axes.set_xticks(range(len(columns)), labels, rotation=60, ha="right", fontsize=8)
+        axes.set_yticks(range(len(names)), labels[: len(names)], fontsize=8)
         axes.set(xlabel="named as", ylabel="person in the photo", title="Photos of the reader's people")
         axes.grid(False)
     return picture
 
 
-def _readable(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def plot_by_photos(table, own=None):
+def plot_by_photos(table: pd.DataFrame, own: pd.DataFrame | None = None):
     """Draw top-1 against the number of training photos per person, with the spread over random choices.
 
-    Parameters
-    ----------
-    table : DataFrame
-        From `accuracy_by_photos`.
-    own : DataFrame, optional
-        The same for the reader's people.
+    Both tables are from `accuracy_by_photos`; `own` is the one of the reader's people.
     """
     picture, axes = figure()
     with plt.rc_context(STYLE):
-        for label, rows, colour, line in (
-            ("all", table, "blue", "-"),
-            ("the reader's people", own, "red", "--"),
-        ):
-            if rows is not None and len(rows):
-                label = f"{label} ({rows['people'].iloc[0]} people)"
-                axes.errorbar(
-                    rows["photos"],
-                    rows["top1"] * 100,
-                    np.stack([rows["spread"], np.minimum(rows["spread"], 1 - rows["top1"])]) * 100,
-                    color=COLOURS[colour],
-                    linestyle=line,
-                    marker="o",
-                    capsize=3,
-                    label=label,
-                )
+        sides = (("all", table, "blue", "-"), ("the reader's people", own, "red", "--"))
+        for label, rows, colour, line in sides:
+            if rows is None or not len(rows):
+                continue
+            below = rows["spread"]
+            spread = np.stack([below, np.minimum(below, 1 - rows["top1"])]) * 100
+            style = {"color": COLOURS[colour], "linestyle": line, "marker": "o", "capsize": 3}
+            label = f"{label} ({rows['people'].iloc[0]} people)"
+            axes.errorbar(rows["photos"], rows["top1"] * 100, spread, label=label, **style)
         ticks = sorted(set(table["photos"]))
         axes.set_xscale("log")
         axes.set_xticks(ticks, ticks)
@@ -158,41 +112,96 @@ def plot_by_photos(table, own=None):
     return picture
 
 
-def plot_map(points: np.ndarray, persons: list[str], shown: list[str], title: str = ""):
-    """Draw a two-dimensional map of embeddings: the `shown` people in colour and by shape, others in grey.
+def show_misnamed(
+    manifest: pd.DataFrame, embeddings: np.ndarray, vectors: np.ndarray, photos: PhotoSet, wrong: np.ndarray
+):
+    """Draw misnamed photos, surest mistake first, each beside the most similar photo of whom it was taken for.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n, 2)
-        Places on the map.
-    persons : list of str
-        Who is at each place.
-    shown : list of str
-        People to show in colour.
-    title : str
+    `wrong` are positions in `photos`, from `identify` with the same `vectors`. Of more than 12, the first 12; None without.
     """
-    picture, axes = figure(width=7.6, height=5.0)
-    persons = np.asarray(persons)
-    with plt.rc_context(STYLE):
-        rest = ~np.isin(persons, shown)
-        axes.plot(
-            *points[rest].T, ".", color="#BBBBBB", markersize=3, linestyle="none", label="everyone else"
+    scores = photos.embeddings[wrong] @ vectors.T
+    persons, found = manifest["person"].to_numpy(), np.isfinite(embeddings).all(1)
+    pairs, texts = [], []
+    for place in np.argsort(-scores.max(1, initial=-1), kind="stable")[:12]:
+        probe, guess = photos.rows[wrong[place]], int(scores[place].argmax())
+        theirs = np.flatnonzero((persons == photos.names[guess]) & found)
+        closest = theirs[np.argmax(embeddings[theirs] @ embeddings[probe])]
+        pairs.append((face_crop(manifest.iloc[probe]), face_crop(manifest.iloc[closest])))
+        own = scores[place, photos.labels[wrong[place]]]
+        texts.append(
+            f"{_photo(manifest, probe)}\nnot {_photo(manifest, closest)}\n"
+            f"cosine {own:.2f} right, {scores[place, guess]:.2f} wrong"
         )
+    return show_pairs(pairs, texts, title="Misnamed photos, each beside whom it was taken for")
+
+
+def show_worst_pairs(manifest: pd.DataFrame, scores: np.ndarray, pairs: Pairs, same: bool):
+    """Draw the eight hardest pairs: of one person and least similar, or of different people and most similar."""
+    asked = np.flatnonzero((pairs.same == same) & np.isfinite(scores))
+    chosen = asked[np.argsort(scores[asked] if same else -scores[asked], kind="stable")[:8]]
+    sides = [(pairs.left[i], pairs.right[i]) for i in chosen]
+    crops = [tuple(face_crop(manifest.iloc[row]) for row in rows) for rows in sides]
+    texts = [
+        "\n".join([*(_photo(manifest, row) for row in rows), f"cosine {scores[i]:.2f}"])
+        for i, rows in zip(chosen, sides, strict=True)
+    ]
+    title = "Same person, least similar" if same else "Different people, most similar"
+    return show_pairs(crops, texts, title=title)
+
+
+def _photo(manifest: pd.DataFrame, row: int) -> str:
+    return Path(manifest["path"].iloc[row]).stem.replace("_", " ")
+
+
+def map_of_embeddings(
+    manifest: pd.DataFrame, embeddings: np.ndarray, photos: int = 600, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay embeddings (len(manifest), d) out in two dimensions by t-SNE (van der Maaten and Hinton, 2008, JMLR 9).
+
+    At most `photos` of them: the reader's people first, then whole other people by chance. Returns places (n, 2) and
+    whose photo lies there, (n,) str.
+    """
+    from sklearn.manifold import TSNE  # a second
+
+    chance = np.random.default_rng(seed)
+    found = np.isfinite(embeddings).all(1)
+    persons, own = manifest["person"].to_numpy(), (manifest["source"] == "people").to_numpy()
+    others = sorted(set(persons[found]) - set(persons[own]))
+    order = {name: place for place, name in enumerate(chance.permutation(others))}
+    rank = np.array([order.get(name, -1) for name in persons])
+    rows = np.flatnonzero(found)
+    rows = rows[np.argsort(rank[rows], kind="stable")][:photos]
+    perplexity = min(20.0, (len(rows) - 1) / 4)
+    points = TSNE(2, perplexity=perplexity, init="pca", metric="cosine", random_state=seed, n_jobs=1)
+    return points.fit_transform(embeddings[rows]), persons[rows].astype(str)
+
+
+def neighbours_agree(points: np.ndarray, persons: np.ndarray) -> float:
+    """Return the share of places (n, 2) whose nearest neighbour is the same person's, of people with two or more."""
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=2).fit(points).kneighbors(points, return_distance=False)[:, 1]
+    several = pd.Series(persons).duplicated(keep=False).to_numpy()
+    return float((persons[nearest] == persons)[several].mean())
+
+
+def plot_map(points: np.ndarray, persons: np.ndarray, shown: list[str], title: str = ""):
+    """Draw a two-dimensional map of embeddings: the `shown` people in colour and by shape, others in grey."""
+    picture, axes = figure(width=7.6, height=5.0)
+    with plt.rc_context(STYLE):
+        rest = {"color": "#BBBBBB", "markersize": 3, "linestyle": "none", "label": "everyone else"}
+        axes.plot(*points[~np.isin(persons, shown)].T, ".", **rest)
         for i, name in enumerate(shown):
-            own = persons == name
-            marker = MARKERS[
-                (i // len(COLOURS)) % len(MARKERS) if len(shown) > len(COLOURS) else i % len(MARKERS)
-            ]
-            colour = list(COLOURS.values())[i % len(COLOURS)]
+            # Few people differ by shape and colour; more than there are colours, by shape within a colour.
+            shape = i // len(COLOURS) if len(shown) > len(COLOURS) else i
             axes.plot(
-                *points[own].T,
-                marker,
-                color=colour,
+                *points[persons == name].T,
+                MARKERS[shape % len(MARKERS)],
+                color=list(COLOURS.values())[i % len(COLOURS)],
                 markersize=5,
-                linestyle="none",
-                label=_readable(name),
                 markeredgecolor="black",
                 markeredgewidth=0.3,
+                label=name.replace("_", " "),
             )
         axes.set(xticks=[], yticks=[], title=title)
         axes.grid(False)

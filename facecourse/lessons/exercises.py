@@ -1,14 +1,12 @@
 """Checks of the notebooks' exercises: right, a hint, or not answered yet; a wrong answer never raises."""
 
 import copy
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One try of the reader's function: its arguments, what it should give, and a hint where it does not."""
 
     arguments: tuple
@@ -16,12 +14,11 @@ class Case:
     hint: str
 
 
-def _unit(*rows) -> np.ndarray:
-    rows = np.array(rows, np.float32)
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+def _unit(*row) -> np.ndarray:
+    return (np.array(row) / np.linalg.norm(row)).astype(np.float32)
 
 
-_X, _Y, _XY = _unit([1, 0, 0], [0, 1, 0], [1, 1, 0])
+_X, _Y, _XY = _unit(1, 0, 0), _unit(0, 1, 0), _unit(1, 1, 0)
 _PEOPLE = ["Ada", "Bo", "Cy"]
 
 EXERCISES: dict[str, list[Case]] = {
@@ -69,18 +66,18 @@ EXERCISES: dict[str, list[Case]] = {
         Case((np.stack([_X, _XY, _Y]), np.array([0, 0, 1]), _X), 0, "The probe lies on person 0's first photo."),
         Case((np.stack([_X, _X, -_Y, _Y]), np.array([0, 0, 1, 0]), -_Y), 1, "Which mean is nearest to the probe?"),
         Case(
-            (np.stack([_X, _X, _X, _Y, _unit([1, 2, 0])[0]]), np.array([0, 0, 0, 1, 1]), _XY),
+            (np.stack([_X, _X, _X, _Y, _unit(1, 2, 0)]), np.array([0, 0, 0, 1, 1]), _XY),
             1,
             "Scale each mean to length 1: many photos must not make a person larger.",
         ),
     ],
     "4.1": [
-        Case((np.array([0.9, 0.8, 0.2]), np.arange(100) / 200, 0.01), 2 / 3, "At FAR 0.01 one of 100 may pass."),
+        Case((np.array([0.9, 0.8, 0.2]), np.arange(100) / 200, 0.01), 2 / 3, "At FMR 0.01 one of 100 may pass."),
         Case((np.array([0.494, 0.3]), np.arange(100) / 200, 0.02), 0.5, "Two of 100 may pass: 0.495 and 0.49."),
-        Case((np.array([0.9, 0.1]), np.array([0.5, 0.6]), 0.0), 0.5, "At FAR 0 the threshold is above 0.6."),
+        Case((np.array([0.9, 0.1]), np.array([0.5, 0.6]), 0.0), 0.5, "At FMR 0 the threshold is above 0.6."),
     ],
     "4.2": [
-        Case((0.001, 1), 0.001, "One person to be taken for: that is the FAR itself."),
+        Case((0.001, 1), 0.001, "One person to be taken for: that is the FMR itself."),
         Case((0.001, 100), 0.0952079, "Not named by any of 100: (1 - 0.001) to the power of 100."),
         Case((0.001, 10000), 0.9999548, "Ten thousand chances make it nearly certain, and never more than 1."),
     ],
@@ -120,54 +117,36 @@ EXERCISES: dict[str, list[Case]] = {
 
 
 def check(number: str, answer) -> None:
-    """Print whether an exercise is solved, a hint if not, or that it is not answered yet.
-
-    Parameters
-    ----------
-    number : str
-        Of the exercise, such as "2.1".
-    answer : function
-        The reader's own. Whatever it does or is, this does not raise.
-    """
+    """Print whether exercise `number`, such as "2.1", is solved by the reader's function; a hint if not."""
     print(f"{number}: {grade(number, answer)[1]}")
 
 
 def grade(number: str, answer) -> tuple[str, str]:
-    """Try an answer.
-
-    Returns
-    -------
-    (str, str)
-        "right", "wrong" or "open" (nothing there yet), and a sentence for the reader.
-    """
-    if str(number) not in EXERCISES:
+    """Try an answer: "right", "wrong" or "open" (nothing there yet), and a sentence for the reader. Never raises."""
+    if number not in EXERCISES:
         return "wrong", f"there is no such exercise; there are {', '.join(EXERCISES)}."
     if answer is None or answer is ...:
         return "open", "not answered yet."
     if not callable(answer):
         return "wrong", "give the function itself, without brackets behind its name."
-    for place, case in enumerate(EXERCISES[str(number)]):
+    for place, case in enumerate(EXERCISES[number]):
         try:
             given = answer(*copy.deepcopy(case.arguments))
-            fits = _same(given, case.expected)
+            if given is None or given is ...:
+                if place == 0:
+                    return "open", "not answered yet."
+                given = "nothing"
+            elif _same(given, case.expected):
+                continue
+            problem = f"it gives {_shown(given)} for {_shown(case.arguments)}"
         except Exception as error:  # the reader's code may do anything
-            return "wrong", f"not yet: it stops with {type(error).__name__}: {error}. Hint: {case.hint}"
-        if given is None or given is ...:
-            if place == 0:
-                return "open", "not answered yet."
-            return "wrong", f"not yet: it gives nothing for {_shown(case.arguments)}. Hint: {case.hint}"
-        if not fits:
-            return (
-                "wrong",
-                f"not yet: it gives {_shown(given)} for {_shown(case.arguments)}. Hint: {case.hint}",
-            )
+            problem = f"it stops with {type(error).__name__}: {error}"
+        return "wrong", f"not yet: {problem}. Hint: {case.hint}"
     return "right", "right."
 
 
 def _same(given, expected) -> bool:
     """Compare as values: text and truth exactly, numbers to a thousandth of their size."""
-    if given is None or given is ...:
-        return False
     if isinstance(expected, (str, bool)):
         return bool(given == expected)
     given, expected = np.asarray(given, np.float64), np.asarray(expected, np.float64)

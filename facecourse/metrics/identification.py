@@ -1,5 +1,6 @@
-"""Which of the people we know is it? Identification, confidence intervals, fewer photos, new people."""
+"""Which of the enrolled people is it? Closed-set identification, fewer photos per person, new people."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,65 +10,30 @@ from facecourse.embedding.photo_sets import PhotoSet, centroids
 from lambda_function.gallery import Gallery
 
 
-def predict(vectors: np.ndarray, photos: PhotoSet, crowd: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best person (n,) int64 and the score with them (n,) float32 of each photo.
+def predict(
+    vectors: np.ndarray, photos: PhotoSet, cohort_weight: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each photo's best person, (n,) int64 rows of `vectors`, and the score with them, (n,) float32.
 
-    Parameters
-    ----------
-    vectors : ndarray of shape (people, d), float32
-        One unit vector per enrolled person.
-    photos : PhotoSet
-    crowd : float
-        0 for the cosine similarity; else see `lambda_function.gallery.Gallery.scores`.
+    `vectors` (people, d) float32 holds one unit vector per enrolled person. The score is the cosine similarity, less
+    `cohort_weight` times the mean over the cohort: see `lambda_function.gallery.Gallery.scores`.
     """
-    gallery = Gallery([""] * len(vectors), vectors, crowd=crowd)
-    best, scores = [], []
+    gallery = Gallery([""] * len(vectors), vectors, cohort_weight=cohort_weight)
+    best, scores = np.zeros(len(photos), np.int64), np.zeros(len(photos), np.float32)
     for start in range(0, len(photos), 2048):  # all of LFW against all of its people would be 300 MB
-        part = gallery.scores(photos.embeddings[start : start + 2048])
-        best.append(part.argmax(1))
-        scores.append(part.max(1))
-    if not best:
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    return np.concatenate(best), np.concatenate(scores)
-
-
-def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a share, 0 to 1 (Wilson, 1927); (nan, nan) without photos.
-
-    Parameters
-    ----------
-    right : int
-        How many had it.
-    count : int
-        Of how many.
-    z : float
-        Quantile of the normal distribution: 1.96 for 95 %.
-    """
-    if not count:
-        return float("nan"), float("nan")
-    share, extra = right / count, z * z / count
-    middle = share + extra / 2
-    half = z * np.sqrt(share * (1 - share) / count + extra / (4 * count))
-    return float(max(0.0, (middle - half) / (1 + extra))), float(min(1.0, (middle + half) / (1 + extra)))
+        rows = slice(start, start + 2048)
+        part = gallery.scores(photos.embeddings[rows])
+        best[rows], scores[rows] = part.argmax(1), part.max(1)
+    return best, scores
 
 
 @dataclass(frozen=True)
 class Identification:
-    """Top-1 figures of a head on a set of photos.
+    """Top-1 of a gallery on photos of enrolled people: shares, 0 to 1, with 95 % confidence intervals.
 
-    Attributes
-    ----------
-    top1 : float
-        Share of photos given the right name, 0 to 1.
-    interval : (float, float)
-        Its 95 % confidence interval.
-    macro : float
-        The mean over people of each person's own share: a person with one photo counts like one with 500.
-    macro_interval : (float, float)
-        95 %, by drawing people with replacement (bootstrap).
-    photos : int
-    wrong : ndarray of int64
-        Positions of the misnamed photos.
+    `top1` counts photos (interval: Wilson, 1927). `macro` is the mean over people of each person's own share, so that
+    someone with one photo counts like someone with 500 (interval: bootstrap over people). `wrong` (int64) are the
+    positions of the misnamed photos. All shares are nan where there are no photos.
     """
 
     top1: float
@@ -77,28 +43,40 @@ class Identification:
     photos: int
     wrong: np.ndarray
 
+    def as_row(self) -> dict[str, str | int]:
+        """Return the figures as a row of a table."""
+        return {
+            "photos": self.photos,
+            "wrong": len(self.wrong),
+            "top-1": _share(self.top1, self.interval),
+            "mean over people": _share(self.macro, self.macro_interval),
+        }
+
+
+def _share(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.4f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
 
 def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
-    """Name known people's photos by their most similar vector and count what is right.
+    """Name photos by their most similar vector, (people, d) in the order of `photos.names`, and count what is right.
 
-    Parameters
-    ----------
-    vectors : ndarray of shape (c, d), unit rows in the order of `photos.names`
-    photos : PhotoSet
-        Strangers in it are left out.
+    Photos of people who are not enrolled (label -1) are left out.
     """
+    from scipy.stats import binomtest  # half a second
+
     known = np.flatnonzero(photos.labels >= 0)
     part = photos.take(known)
-    right = predict(vectors, part)[0] == part.labels
     if not len(part):
-        nothing = (float("nan"), float("nan"))
-        return Identification(float("nan"), nothing, float("nan"), nothing, 0, known)
+        nan = float("nan")
+        return Identification(nan, (nan, nan), nan, (nan, nan), 0, known)
+    right = predict(vectors, part)[0] == part.labels
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     persons = pd.Series(right).groupby(part.labels).mean().to_numpy()
     draws = np.random.default_rng(0).integers(len(persons), size=(1000, len(persons)))
     low, high = np.quantile(persons[draws].mean(1), [0.025, 0.975])
     return Identification(
         float(right.mean()),
-        wilson(int(right.sum()), len(right)),
+        (float(interval.low), float(interval.high)),
         float(persons.mean()),
         (float(low), float(high)),
         len(right),
@@ -106,31 +84,8 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
     )
 
 
-def in_words(result: Identification) -> dict[str, str | int]:
-    """Return an Identification as one row of a table: shares with their 95 % confidence interval.
-
-    Parameters
-    ----------
-    result : Identification
-        From `identify`.
-    """
-    return {
-        "photos": result.photos,
-        "wrong": len(result.wrong),
-        "top-1": _share(result.top1, result.interval),
-        "mean over people": _share(result.macro, result.macro_interval),
-    }
-
-
 def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
-    """Return the photos of the reader's people: of everyone who has a photo in PEOPLE.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        From `load_manifest`.
-    photos : PhotoSet
-    """
+    """Return all photos of the reader's people, who are those with at least one photo in PEOPLE."""
     own = set(manifest.loc[manifest["source"] == "people", "person"])
     return photos.take(manifest["person"].iloc[photos.rows].isin(own).to_numpy())
 
@@ -142,20 +97,10 @@ def compare_heads(
     val: PhotoSet,
     test: PhotoSet,
 ) -> pd.DataFrame:
-    """Put heads side by side, by name: top-1 on val, on test, on the reader's people and per person.
+    """Put heads side by side: their vectors (people, d) and seconds of training, by name.
 
-    Parameters
-    ----------
-    manifest : DataFrame
-    heads : dict of str to ndarray (c, d)
-    seconds : dict of str to float
-        Training time.
-    val, test : PhotoSet
-
-    Returns
-    -------
-    DataFrame
-        Shares as text with their 95 % confidence interval; "val top-1" alone, since it serves to choose.
+    "val top-1" is a number and serves to choose; "test top-1", "own people" and "mean over people" (of test) are text,
+    with their 95 % confidence intervals.
     """
     own, rows = own_people(manifest, test), {}
     for name, vectors in heads.items():
@@ -170,84 +115,47 @@ def compare_heads(
     return pd.DataFrame(rows).T
 
 
-def _share(value: float, interval: tuple[float, float]) -> str:
-    return f"{value:.4f} [{interval[0]:.3f}, {interval[1]:.3f}]"
-
-
-# ---- fewer photos, new people --------------------------------------------------------------------------
-
-
 def accuracy_by_photos(
     train: PhotoSet, test: PhotoSet, counts: tuple[int, ...] = (1, 2, 5, 10, 20), draws: int = 5
 ) -> pd.DataFrame:
     """Measure how top-1 grows with the number of training photos per person.
 
-    For each count k, only people with at least k training photos are enrolled with k of them, the same people
-    for every smaller count in `people`; everyone else stays enrolled with all photos, so the task does not
-    get easier. Mean of `draws` random choices.
-
-    Parameters
-    ----------
-    train, test : PhotoSet
-    counts : tuple of int
-        Numbers of training photos to try.
-    draws : int
-        How many random choices of them.
-
-    Returns
-    -------
-    DataFrame
-        photos (k), people (how many have k), top1 and its standard deviation over the draws.
+    The people with as many training photos as the largest count that two of them reach are enrolled with 1, 2, ... of
+    them; everyone else stays enrolled with all photos, so that the task does not get easier. Columns: photos, people
+    (how many), top1 on test and spread, mean and standard deviation over `draws` random choices.
     """
     have = np.bincount(train.labels, minlength=len(train.names))
     full = centroids(train.embeddings, train.labels, len(train.names))
     enough = max([k for k in counts if (have >= k).sum() >= 2], default=counts[0])
     people = np.flatnonzero(have >= enough)
-    asked = test.take(np.isin(test.labels, people))
+    probes = test.take(np.isin(test.labels, people))
     rows = []
     for k in [k for k in counts if k <= enough]:
-        values = [_with_few(train, asked, full, people, k, seed) for seed in range(draws)]
+        values = []
+        for seed in range(draws):
+            chance, vectors = np.random.default_rng(seed), full.copy()
+            for person in people:
+                own = chance.choice(np.flatnonzero(train.labels == person), k, replace=False)
+                vectors[person] = centroids(train.embeddings[own], np.zeros(k, np.int64), 1)[0]
+            values.append(identify(vectors, probes).top1)
         rows.append({"photos": k, "people": len(people), "top1": np.mean(values), "spread": np.std(values)})
     return pd.DataFrame(rows)
 
 
-def _with_few(train, asked, full, people, k, seed) -> float:
-    chance = np.random.default_rng(seed)
-    vectors = full.copy()
-    for person in people:
-        own = chance.choice(np.flatnonzero(train.labels == person), k, replace=False)
-        vectors[person] = centroids(train.embeddings[own], np.zeros(k, np.int64), 1)[0]
-    return identify(vectors, asked).top1
-
-
-def enrolment(
-    names: list[str], vectors: np.ndarray, train: PhotoSet, test: PhotoSet, people: list[str], photos: int
+def compare_enrolment(
+    gallery: Gallery, train: PhotoSet, test: PhotoSet, people: list[str], photos: int
 ) -> tuple[float, float]:
-    """Take people out of a trained gallery, add them back from a few photos, and compare.
+    """Return top-1 on people's test photos when they are enrolled anew without training, and with the trained gallery.
 
-    Parameters
-    ----------
-    names, vectors
-        The trained head.
-    train, test : PhotoSet
-    people : list of str
-        Who is removed and enrolled again.
-    photos : int
-        How many training photos each is enrolled with (fewer where there are fewer).
-
-    Returns
-    -------
-    (float, float)
-        Top-1 on these people's test photos after enrolment, and with the trained vectors.
+    Each is enrolled with the first `photos` training photos, or all where there are fewer. `gallery` stays as it is.
     """
-    gallery = Gallery(list(names), vectors.copy())
-    number = {name: i for i, name in enumerate(names)}
+    enrolled = deepcopy(gallery)
     for person in people:
-        gallery.remove(person)
-    for person in people:
-        own = np.flatnonzero(train.labels == number[person])[:photos]
-        gallery.enrol(person, train.embeddings[own])
-    asked = test.take(np.isin(test.labels, [number[person] for person in people]))
-    best = gallery.scores(asked.embeddings).argmax(1)
-    right = [gallery.labels[i] == names[label] for i, label in zip(best, asked.labels, strict=True)]
-    return float(np.mean(right)) if right else float("nan"), identify(vectors, asked).top1
+        own = train.labels == train.names.index(person)
+        enrolled.enrol(person, train.embeddings[own][:photos])
+    probes = test.take(np.isin(test.labels, [test.names.index(person) for person in people]))
+    right = [
+        [match.top[0][0] == test.names[label] for match, label in zip(matches, probes.labels, strict=True)]
+        for matches in (one.identify(probes.embeddings, top=1) for one in (enrolled, gallery))
+    ]
+    return float(np.mean(right[0])), float(np.mean(right[1]))

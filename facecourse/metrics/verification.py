@@ -1,4 +1,4 @@
-"""Are two photos of the same person? LFW's official protocol, ROC and TAR at a fixed FAR."""
+"""Are two photos of the same person? LFW's official protocol, and TAR at a fixed FMR."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,77 +6,45 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facecourse.core import paths
-from facecourse.embedding import embeddings as recognition
-
-FALLBACK_NOTE = "photos without a detected face: the crop where LFW's faces lie on average"
+from facecourse.core.paths import ROOT
+from facecourse.embedding.backbones import Backbone
+from facecourse.embedding.embeddings import embed_faces, face_of
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of photos to compare.
-
-    Attributes
-    ----------
-    left, right : ndarray of shape (n,), int64
-        Rows of the manifest.
-    same : ndarray of shape (n,), bool
-    folds : ndarray of shape (n,), int64
-    """
+    """Pairs of photos to compare: rows of the manifest, (n,) int64, whether they show one person, and their fold."""
 
     left: np.ndarray
     right: np.ndarray
     same: np.ndarray
     folds: np.ndarray
 
-    def every(self, step: int) -> "Pairs":
-        """Return each `step`-th pair: the same folds, the same share of pairs of one person, less to compute."""
-        return Pairs(*(values[::step] for values in (self.left, self.right, self.same, self.folds)))
-
 
 def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
     """Read pairs.txt: (fold, photo, photo, same person), a photo as Name_0001.
 
-    The first line holds the number of folds and of pairs per kind and fold; then, fold by fold, first the
-    matched pairs (name, number, number), then the mismatched ones (name, number, name, number).
-
-    Parameters
-    ----------
-    path : Path
-        pairs.txt.
-
-    Raises
-    ------
-    ValueError
-        If a line has another form, or the number of lines is not the announced one.
+    The first line holds the number of folds and of pairs per kind and fold; then, fold by fold, first the matched pairs
+    (name, number, number), then the mismatched ones (name, number, name, number). Raises ValueError if a line has
+    another form, or the number of lines is not the announced one.
     """
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    folds, each = (int(value) for value in lines[0])
-    if len(lines) - 1 != folds * each * 2:
-        raise ValueError(f"{path.name} announces {folds * each * 2} pairs and holds {len(lines) - 1}")
+    folds, per_kind = (int(value) for value in lines[0])
+    if len(lines) - 1 != folds * per_kind * 2:
+        raise ValueError(f"{path.name} announces {folds * per_kind * 2} pairs and holds {len(lines) - 1}")
     pairs = []
     for i, parts in enumerate(lines[1:]):
-        if len(parts) == 3:
-            name, first, second = parts[0], int(parts[1]), int(parts[2])
-            pairs.append((i // (2 * each), f"{name}_{first:04d}", f"{name}_{second:04d}", True))
-        elif len(parts) == 4:
-            left, right = f"{parts[0]}_{int(parts[1]):04d}", f"{parts[2]}_{int(parts[3]):04d}"
-            pairs.append((i // (2 * each), left, right, False))
-        else:
+        if len(parts) not in (3, 4):
             raise ValueError(f"{path.name}, line {i + 2}: neither three nor four words")
+        same = len(parts) == 3
+        first, second, number = parts[0], parts[0 if same else 2], parts[-1]
+        left, right = f"{first}_{int(parts[1]):04d}", f"{second}_{int(number):04d}"
+        pairs.append((i // (2 * per_kind), left, right, same))
     return pairs
 
 
 def official_pairs(manifest: pd.DataFrame, path: Path) -> Pairs | None:
-    """Find LFW's 6,000 pairs in a manifest; None where not all of their photos are there.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        From `load_manifest`.
-    path : Path
-        pairs.txt.
-    """
+    """Find the 6,000 pairs of pairs.txt in a manifest; None where not all of their photos are there."""
     lfw = manifest[manifest["source"] == "lfw"]
     rows = dict(zip((Path(p).stem for p in lfw["path"]), lfw.index.map(manifest.index.get_loc), strict=True))
     pairs = read_pairs(path)
@@ -86,46 +54,21 @@ def official_pairs(manifest: pd.DataFrame, path: Path) -> Pairs | None:
     return Pairs(np.array(left), np.array(right), np.array(same), np.array(fold))
 
 
-def fill_in(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: str, views: int) -> np.ndarray:
-    """Embed LFW's photos without a detected face by the place where LFW's faces lie on average.
+def embed_undetected(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: Backbone) -> np.ndarray:
+    """Embed LFW's photos in which no face was found, by the median box and landmarks of the others.
 
-    The protocol has no "no answer": every pair needs a score. LFW's photos are 250 x 250 pixels with the face
-    in the middle, so the median box and landmarks of the others stand in.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        From `load_manifest`.
-    embeddings : ndarray of shape (len(manifest), d), float32
-        NaN where no face was found.
-    backbone : str
-    views : int
-        From how many views the others were embedded.
-
-    Returns
-    -------
-    ndarray of shape (len(manifest), d), float32
-        `embeddings` with those rows filled; the others are untouched.
+    The protocol asks for a score of every pair, and LFW's photos, 250 x 250 pixels, have the face in the middle.
+    Returns `embeddings` (len(manifest), d), nan where no face was found, with LFW's rows filled.
     """
     lfw = (manifest["source"] == "lfw").to_numpy()
     found = np.isfinite(embeddings).all(1)
     rows = np.flatnonzero(lfw & ~found & (manifest["width"] > 0).to_numpy())
     if not len(rows) or not (lfw & found).any():
         return embeddings
-    known = manifest[lfw & found]
-    face = recognition.face_of(
-        np.median(np.stack(known["box"]), axis=0), np.median(np.stack(known["landmarks"]), axis=0)
-    )
-    part = manifest.iloc[rows]
-    filled = embeddings.copy()
-    filled[rows] = recognition.embed_faces(
-        [paths.ROOT / path for path in part["path"]],
-        part["sha256"].tolist(),
-        [face] * len(rows),
-        backbone,
-        views=views,
-        progress=False,
-    )
+    known, part, filled = manifest[lfw & found], manifest.iloc[rows], embeddings.copy()
+    face = face_of(*(np.median(np.stack(known[column]), axis=0) for column in ("box", "landmarks")))
+    files, sums = [ROOT / path for path in part["path"]], part["sha256"].tolist()
+    filled[rows] = embed_faces(files, sums, [face] * len(rows), backbone, progress=False)
     return filled
 
 
@@ -150,16 +93,7 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """LFW's figure.
-
-    Attributes
-    ----------
-    accuracies : ndarray of shape (folds,)
-    thresholds : ndarray of shape (folds,)
-        Each chosen on the other folds.
-    wrong : ndarray of shape (n,), bool
-        Pairs decided wrongly in their own fold.
-    """
+    """Accuracy and threshold of each fold, (folds,), and the pairs decided wrongly in their own fold, (n,) bool."""
 
     accuracies: np.ndarray
     thresholds: np.ndarray
@@ -179,88 +113,39 @@ class FoldResult:
 def ten_folds(scores: np.ndarray, pairs: Pairs) -> FoldResult:
     """Apply LFW's rule: each fold's threshold comes from the other nine (Huang et al., 2007, UMass 07-49).
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Pairs without a score (nan) count as wrong.
-    pairs : Pairs
+    Pairs without a score (nan) count as wrong.
     """
     wrong = np.ones(len(scores), bool)
-    folds = np.unique(pairs.folds)
     accuracies, thresholds = [], []
-    for fold in folds:
+    for fold in np.unique(pairs.folds):
         own = pairs.folds == fold
         others = ~own & np.isfinite(scores)
         threshold = best_threshold(scores[others], pairs.same[others])
-        decided = np.isfinite(scores[own]) & ((scores[own] >= threshold) == pairs.same[own])
-        wrong[own] = ~decided
-        accuracies.append(decided.mean())
+        wrong[own] = ~np.isfinite(scores[own]) | ((scores[own] >= threshold) != pairs.same[own])
+        accuracies.append((~wrong[own]).mean())
         thresholds.append(threshold)
     return FoldResult(np.array(accuracies), np.array(thresholds), wrong)
 
 
-def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return FAR, TAR and threshold at every distinct score, from the strictest threshold to the laxest.
+def tar_at_fmr(scores: np.ndarray, same: np.ndarray, fmr: float = 1e-3) -> float:
+    """Return TAR (1 - FNMR), the share of one person's pairs accepted where at most `fmr` of two people's are.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Cosine similarities of pairs.
-    same : ndarray of shape (n,), bool
-        Whether a pair shows one person.
+    report.json calls it tar_at_far. Equal scores are accepted together; nan, a missing score, comes last. The result is
+    nan without a pair of one person.
     """
-    order = np.argsort(-scores, kind="stable")
-    ordered, hits = scores[order], same[order]
-    last = np.flatnonzero(np.diff(ordered, append=-np.inf))
-    tar = np.cumsum(hits)[last] / max(hits.sum(), 1)
-    far = np.cumsum(~hits)[last] / max((~hits).sum(), 1)
-    return far, tar, ordered[last]
+    from sklearn.metrics import roc_curve  # a second
 
-
-def tar_at_far(scores: np.ndarray, same: np.ndarray, far: float = 1e-3) -> float:
-    """Return the share of same-person pairs accepted where at most `far` of the others are.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Cosine similarities of pairs.
-    same : ndarray of shape (n,), bool
-        Whether a pair shows one person.
-    far : float
-        A share, 0 to 1.
-    """
-    fars, tars, _ = roc(scores, same)
-    below = tars[fars <= far]
-    return float(below[-1]) if len(below) else 0.0
+    rates, tar, _ = roc_curve(same, np.nan_to_num(scores, nan=-1.0), drop_intermediate=False)
+    return float(tar[np.searchsorted(rates, fmr, "right") - 1])
 
 
 def pairs_among(rows: np.ndarray, persons: np.ndarray) -> Pairs:
-    """Pair every photo with every other one, for data without official pairs; all in one fold.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n,), int64
-        Rows of the manifest.
-    persons : ndarray of shape (n,)
-        Whose photo each is.
-    """
+    """Pair every photo with every other one, for data without official pairs: rows of the manifest, all in one fold."""
     left, right = np.triu_indices(len(rows), 1)
     return Pairs(rows[left], rows[right], persons[left] == persons[right], np.zeros(len(left), np.int64))
 
 
 def all_pairs(embeddings: np.ndarray, persons: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compare every photo with every other one.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32, unit rows
-    persons : ndarray of shape (n,)
-        Who is on each photo.
-
-    Returns
-    -------
-    (ndarray (n (n - 1) / 2,) float32, ndarray of bool)
-        Cosine similarities, and whether it is the same person.
-    """
-    upper = np.triu_indices(len(embeddings), 1)
-    return (embeddings @ embeddings.T)[upper], (persons[:, None] == persons[None, :])[upper]
+    """Compare every photo with every other one: n (n - 1) / 2 cosine similarities, and whether it is one person."""
+    pairs = pairs_among(np.arange(len(persons)), persons)
+    return (embeddings @ embeddings.T)[pairs.left, pairs.right], pairs.same

@@ -1,0 +1,345 @@
+"""Figures against numbers worked out by hand, published ones, and independent ways to compute them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facecourse.embedding.photo_sets import PhotoSet, centroids
+from facecourse.metrics import verification
+from facecourse.metrics.identification import (
+    accuracy_by_photos,
+    compare_enrolment,
+    identify,
+    own_people,
+    predict,
+)
+from facecourse.metrics.open_set import (
+    OpenSet,
+    calibrate,
+    compare_cohort_weights,
+    cross_validated_rates,
+    open_set,
+)
+from facecourse.metrics.verification import (
+    Pairs,
+    all_pairs,
+    best_threshold,
+    embed_undetected,
+    official_pairs,
+    read_pairs,
+    similarities,
+    tar_at_fmr,
+    ten_folds,
+)
+from lambda_function.gallery import Gallery
+
+
+def photo_set(rows, labels, names=("Ada", "Bo", "Cy")):
+    embeddings = np.asarray(rows, np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return PhotoSet(embeddings, np.asarray(labels, np.int64), np.arange(len(labels)), list(names))
+
+
+def noisy_people(photos, seed, people=8, dimension=12, spread=0.55):
+    middles = np.random.default_rng(99).normal(size=(people, dimension))
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    labels = np.repeat(np.arange(people), photos)
+    rows = middles[labels] + spread * np.random.default_rng(seed).normal(size=(len(labels), dimension)) / 2
+    return photo_set(rows, labels, [f"P{i}" for i in range(people)])
+
+
+# ---- identification -------------------------------------------------------------------------------------
+
+
+def test_top1_counts_photos_and_its_mean_over_people_counts_people():
+    photos = photo_set([[1, 0, 0]] * 3 + [[0, 1, 0], [0, 1, 0.1], [1, 0, 0]], [0, 0, 0, 1, 2, -1])
+    result = identify(np.eye(3, dtype=np.float32), photos)
+    assert (result.top1, result.photos) == (4 / 5, 5)  # the stranger is left out
+    assert result.macro == pytest.approx(2 / 3)  # Ada 1, Bo 1, Cy 0
+    assert result.wrong.tolist() == [4]
+    assert result.macro_interval[0] <= result.macro <= result.macro_interval[1]
+    assert result.as_row()["top-1"].startswith("0.8000 [0.376, 0.96")
+
+
+@pytest.mark.parametrize(
+    "right, count, interval", [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0, 0.1611))]
+)
+def test_the_interval_of_top1_has_its_published_values(right, count, interval):
+    # Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson's score interval)
+    photos = photo_set([[1, 0, 0]] * right + [[0, 1, 0]] * (count - right), [0] * count)
+    assert identify(np.eye(3, dtype=np.float32), photos).interval == pytest.approx(interval, abs=5e-5)
+
+
+def test_no_photos_give_nan_and_no_error():
+    result = identify(np.eye(3, dtype=np.float32), photo_set(np.zeros((0, 3)), []))
+    assert np.isnan([result.top1, result.macro, *result.interval]).all() and result.photos == 0
+
+
+def test_many_photos_are_scored_in_parts_like_all_at_once():
+    chance = np.random.default_rng(0)
+    photos = photo_set(chance.normal(size=(5000, 8)), np.zeros(5000))
+    vectors = photo_set(chance.normal(size=(40, 8)), np.zeros(40)).embeddings
+    best, scores = predict(vectors, photos)
+    whole = photos.embeddings @ vectors.T
+    assert (best == whole.argmax(1)).all() and scores == pytest.approx(whole.max(1), abs=1e-6)
+
+
+def test_own_people_are_those_with_a_photo_in_people_whatever_the_photo():
+    manifest = pd.DataFrame({"person": ["Ada", "Ada", "Bo"], "source": ["people", "lfw", "lfw"]})
+    assert own_people(manifest, photo_set(np.eye(3), [0, 0, 1])).rows.tolist() == [0, 1]
+
+
+def test_more_photos_per_person_help():
+    table = accuracy_by_photos(noisy_people(20, 1), noisy_people(40, 2))
+    assert table["photos"].tolist() == [1, 2, 5, 10, 20] and set(table["people"]) == {8}
+    assert table["top1"].iloc[-1] > table["top1"].iloc[0] + 0.03
+    assert table["top1"].between(0.3, 1).all()
+
+
+def test_people_enrolled_again_are_recognised_nearly_as_well_and_the_gallery_stays():
+    train, test = noisy_people(20, 1, spread=0.3), noisy_people(20, 2, spread=0.3)
+    gallery = Gallery(train.names, centroids(train.embeddings, train.labels, 8))
+    again, before = compare_enrolment(gallery, train, test, ["P0", "P5"], photos=5)
+    asked = test.take(np.isin(test.labels, [0, 5]))
+    assert before == identify(gallery.vectors, asked).top1 >= 0.9 and again >= before - 0.15
+    assert gallery.labels == train.names
+    one = compare_enrolment(gallery, noisy_people(20, 1, spread=9), test, ["P0", "P5"], photos=1)
+    assert one[0] < 0.7 <= one[1] == before  # enrolled from noise
+
+
+# ---- open set -------------------------------------------------------------------------------------------
+
+
+def some_scores():
+    return OpenSet(
+        np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]), np.array([0.1, 0.2, 0.5, 0.75])
+    )
+
+
+def test_fpir_and_fnir_by_hand():
+    fpir, fnir = some_scores().rates(np.array([0.0, 0.65, 0.75, 0.76, 0.95]))
+    assert fpir.tolist() == [1.0, 0.25, 0.25, 0.0, 0.0]  # a score equal to the threshold gets a name
+    assert fnir.tolist() == [0.25, 0.5, 0.5, 0.5, 1.0]  # the misnamed photo never counts as right
+
+
+@pytest.mark.parametrize("fpir", [0.0, 0.01, 0.05, 0.25, 0.5, 1.0])
+def test_the_threshold_keeps_the_promised_fpir_and_a_lower_one_would_not(fpir):
+    chance = np.random.default_rng(0)
+    many = OpenSet(np.array([1.0]), np.array([True]), np.round(chance.normal(0.3, 0.1, 500), 3))
+    threshold = many.threshold_at(fpir)
+    assert many.rates([threshold])[0][0] <= fpir + 1e-9
+    lower = max(many.non_mated[many.non_mated < threshold], default=-1.0)
+    assert fpir == 1.0 or many.rates([lower])[0][0] > fpir + 1e-9
+
+
+@pytest.mark.parametrize("fpir", [-0.01, 1.5, 10])
+def test_a_rate_in_per_cent_is_refused(fpir):
+    with pytest.raises(ValueError, match="FPIR is a share from 0 to 1"):
+        some_scores().threshold_at(fpir)
+
+
+def test_without_strangers_there_is_no_threshold():
+    with pytest.raises(ValueError, match="strangers"):
+        OpenSet(np.array([1.0]), np.array([True]), np.array([])).threshold_at(0.01)
+
+
+def test_open_set_scores_the_best_person():
+    vectors = np.eye(3, dtype=np.float32)
+    found = open_set(vectors, photo_set([[1, 0, 0], [1, 0.2, 0]], [0, 1]), photo_set([[0.6, 0.8, 0]], [-1]))
+    assert found.right.tolist() == [True, False] and found.non_mated == pytest.approx([0.8])
+
+
+def faces_like_everyone(likeness, labels, chance, people=40):
+    """Photos as like one person as `likeness`, and each, by chance, more or less like everyone besides."""
+    everyone, filler = chance.uniform(0, 0.6, len(labels)), np.zeros((len(labels), people + 2))
+    filler[:, 0], filler[np.arange(len(labels)), labels + 1] = everyone, likeness
+    filler[:, -1] = np.sqrt(1 - everyone**2 - likeness**2)
+    return filler
+
+
+def test_the_cohort_taken_off_tells_strangers_apart_better():
+    chance, labels = np.random.default_rng(5), np.tile(np.arange(40), 15)
+    vectors = np.eye(40, 42, 1, dtype=np.float32)
+    vectors[:, 0] = 1
+    vectors /= np.sqrt(2)
+    known = photo_set(faces_like_everyone(chance.normal(0.6, 0.05, 600), labels, chance), labels)
+    others = photo_set(faces_like_everyone(chance.normal(0.4, 0.05, 600), labels, chance), np.full(600, -1))
+    table = compare_cohort_weights(vectors, known, others, 0.01, (0.0, 0.9))
+    assert table.loc[0.9, "FNIR"] < 0.2 < 0.5 < table.loc[0.0, "FNIR"]
+    assert table.loc[0.9, "threshold"] < table.loc[0.0, "threshold"]
+
+
+def test_cross_validation_counts_every_stranger_once_and_is_near_what_was_asked():
+    chance = np.random.default_rng(0)
+    many = OpenSet(chance.normal(0.7, 0.1, 3000), np.arange(3000) % 10 > 0, chance.normal(0.3, 0.1, 2000))
+    known, others = np.arange(3000) // 3, np.arange(2000) // 2
+    fpir, fnir, thresholds = cross_validated_rates(many, known, others, 0.05)
+    assert fpir == pytest.approx(0.05, abs=0.01) and len(thresholds) == 10
+    assert fnir == pytest.approx(float(many.rates([many.threshold_at(0.05)])[1][0]), abs=0.01)
+
+
+def test_a_strangers_photos_share_a_fold():
+    # One stranger scores high. Were those photos spread over folds, they would raise each other's threshold.
+    values, persons = np.full(40, 0.2), np.arange(40) // 4
+    values[:4] = 0.9
+    scores = OpenSet(np.array([0.5]), np.array([True]), values)
+    fpir, fnir, thresholds = cross_validated_rates(scores, np.array(["Ada"]), persons, 0.0, folds=10)
+    assert fpir == 0.1 and (thresholds < 0.3).sum() == 1
+
+
+def test_confidence_rises_with_similarity_and_is_even_where_both_are_as_likely():
+    chance = np.random.default_rng(0)
+    known, strangers = chance.normal(0.7, 0.08, 4000), chance.normal(0.3, 0.08, 1000)
+    slope, offset = calibrate(OpenSet(known, np.ones(4000, bool), strangers))
+
+    def confidence(score):
+        return 1 / (1 + np.exp(-(slope * score + offset)))
+
+    # Two normal curves of one width: the true odds are even in the middle, though there are four times as many known.
+    assert confidence(0.5) == pytest.approx(0.5, abs=0.06)
+    assert confidence(0.7) > 0.95 and confidence(0.3) < 0.05
+
+
+def test_a_calibration_without_mistakes_of_the_network_still_rises():
+    slope, _ = calibrate(OpenSet(np.array([0.2, 0.3]), np.array([True, True]), np.array([0.8, 0.9])))
+    assert slope > 0  # even where strangers score higher, a higher score must not mean less sure
+
+
+def test_two_sets_of_scores_are_joined_in_order():
+    both = some_scores().joined(OpenSet(np.array([0.1]), np.array([False]), np.array([0.3])))
+    assert len(both.known) == 5 and both.right.tolist()[-2:] == [True, False] and both.non_mated[-1] == 0.3
+
+
+# ---- verification ---------------------------------------------------------------------------------------
+
+TEXT = "2\t1\nAda\t1\t4\nAda\t1\tBo_Li\t2\nBo_Li\t2\t3\nCy\t1\tAda\t4\n"
+
+
+@pytest.fixture
+def pairs_file(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [("2\t1\nAda\t1\t4\n", "announces 4 pairs and holds 1"), (TEXT.replace("\t4\n", "\n"), "line")],
+)
+def test_a_damaged_list_of_pairs_is_refused(pairs_file, text, message):
+    pairs_file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_pairs(pairs_file)
+
+
+def test_official_pairs_are_found_in_the_manifest_or_not_given_at_all(pairs_file):
+    names = ["Cy_0001", "Bo_Li_0003", "Bo_Li_0002", "Ada_0004", "Ada_0001"]
+    paths = [f"data/downloads/lfw/{name[:-5]}/{name}.jpg" for name in names]
+    manifest = pd.DataFrame(
+        {"path": paths + ["data/people/Ada/Ada_0001.jpg"], "source": ["lfw"] * 5 + ["people"]}
+    )
+    found = official_pairs(manifest, pairs_file)
+    assert found.left.tolist() == [4, 4, 2, 0] and found.right.tolist() == [3, 2, 1, 3]
+    assert found.same.tolist() == [True, False, True, False] and found.folds.tolist() == [0, 0, 1, 1]
+    assert official_pairs(manifest.drop(index=1), pairs_file) is None
+
+
+def test_the_real_list_has_ten_folds_of_600(lfw_mirror):
+    table = pd.DataFrame(read_pairs(lfw_mirror / "pairs.txt"), columns=["fold", "left", "right", "same"])
+    assert table.groupby(["fold", "same"]).size().tolist() == [300] * 20
+
+
+def test_lfws_photos_without_a_face_are_embedded_by_the_median_box(monkeypatch):
+    boxes = [[0, 0, 90, 90], [4, 2, 100, 110], [90, 90, 99, 99], None, None, None]
+    manifest = pd.DataFrame(
+        {
+            "source": ["lfw"] * 5 + ["people"],
+            "width": [250, 250, 250, 250, 0, 250],  # 0: cannot be read
+            "path": [f"{i}.jpg" for i in range(6)],
+            "sha256": [f"{i:064d}" for i in range(6)],
+            "box": boxes,
+            "landmarks": [None if box is None else np.arange(10.0) for box in boxes],
+        }
+    )
+    asked = []
+
+    def embed_faces(paths, sha256s, faces, backbone, progress):
+        asked.extend(zip((path.name for path in paths), (face.box.tolist() for face in faces), strict=True))
+        return np.tile(np.float32([0.6, 0.8]), (len(paths), 1))
+
+    monkeypatch.setattr(verification, "embed_faces", embed_faces)
+    embeddings = np.float32([[1, 0]] * 3 + [[np.nan, np.nan]] * 3)
+    filled = embed_undetected(manifest, embeddings, None)
+    assert asked == [("3.jpg", [4, 2, 99, 99])]
+    assert filled[3] == pytest.approx([0.6, 0.8]) and (filled[:3] == embeddings[:3]).all()
+    assert np.isnan(filled[4:]).all() and np.isnan(embeddings[3:]).all()
+
+
+def test_similarity_is_the_cosine_and_nan_stays_nan():
+    embeddings = np.array([[1, 0], [0.6, 0.8], [np.nan, np.nan]], np.float32)
+    pairs = Pairs(np.array([0, 0]), np.array([1, 2]), np.array([True, True]), np.zeros(2))
+    assert similarities(embeddings, pairs) == pytest.approx([0.6, np.nan], nan_ok=True)
+
+
+def made_up(n=4000, seed=0, shift=1.5):
+    chance = np.random.default_rng(seed)
+    same = chance.random(n) < 0.5
+    return chance.normal(size=n) + shift * same, same
+
+
+def test_the_best_threshold_is_the_best_of_all():
+    scores, same = made_up(500)
+    chosen = ((scores >= best_threshold(scores, same)) == same).mean()
+    tried = [((scores >= t) == same).mean() for t in [*scores, scores.max() + 1]]
+    assert chosen == max(tried)
+
+
+@pytest.mark.parametrize("same, accepted", [([True] * 3, 3), ([False] * 3, 0)])
+def test_with_one_kind_of_pairs_all_or_none_are_accepted(same, accepted):
+    scores = np.array([0.1, 0.2, 0.3])
+    assert (scores >= best_threshold(scores, np.array(same))).sum() == accepted
+
+
+def test_each_folds_threshold_comes_from_the_other_folds():
+    # Fold 0's scores lie half a unit higher: its own best threshold would be perfect, the others' is not.
+    same = np.tile([True, False], 30)
+    folds = np.repeat(np.arange(3), 20)
+    scores = np.where(same, 0.6, 0.4) + np.where(folds == 0, 0.5, 0.0)
+    result = ten_folds(scores, Pairs(np.zeros(60), np.zeros(60), same, folds))
+    assert result.accuracies[0] == 0.5 and result.thresholds[0] == pytest.approx(0.5)
+    assert result.wrong[:20].sum() == 10 and result.mean == result.accuracies.mean()
+    expected = np.std(result.accuracies, ddof=1) / np.sqrt(3)
+    assert result.standard_error == pytest.approx(expected)
+
+
+def test_a_pair_without_a_score_counts_as_wrong():
+    scores, same = made_up(600, shift=8)
+    pairs = Pairs(np.zeros(600), np.zeros(600), same, np.arange(600) % 10)
+    assert ten_folds(scores, pairs).mean == 1.0
+    scores[::20] = np.nan
+    result = ten_folds(scores, pairs)
+    assert result.mean == pytest.approx(0.95) and result.wrong.sum() == 30 and result.wrong[::20].all()
+
+
+def test_tar_at_fmr_by_hand():
+    same = np.array([True, True, False, True, False])
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    assert tar_at_fmr(scores, same, 0.0) == pytest.approx(2 / 3)
+    assert tar_at_fmr(scores, same, 0.5) == 1.0
+    assert tar_at_fmr(np.array([0.5, 0.5]), np.array([True, False]), 0.1) == 0.0  # a tie cannot be told apart
+    assert tar_at_fmr(np.array([0.9, np.nan, 0.5]), np.array([True, True, False]), 0.0) == 0.5
+
+
+@pytest.mark.parametrize("digits", [9, 1], ids=["all different", "many equal scores"])
+@pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.2])
+def test_tar_at_fmr_is_the_best_of_all_thresholds(digits, fmr):
+    scores, same = made_up()
+    scores = np.round(scores, digits)
+    kept = [t for t in np.unique(scores) if (scores[~same] >= t).mean() <= fmr]
+    assert tar_at_fmr(scores, same, fmr) == pytest.approx(max((scores[same] >= t).mean() for t in kept))
+
+
+def test_all_pairs_compares_each_pair_once():
+    embeddings = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    scores, same = all_pairs(embeddings, np.array(["Ada", "Ada", "Bo"]))
+    assert scores.tolist() == [1, 0, 0] and same.tolist() == [True, False, False]
