@@ -3,24 +3,22 @@
 import io
 import json
 import logging
+from urllib.parse import urlsplit
 
 import numpy as np
 import requests
 from PIL import Image
 
 from facecourse.core.paths import outputs_for, require
-from facecourse.deployment.cloud import signature_for
 from facecourse.deployment.local_function import LocalFunction
 from lambda_function.app import Application
 from lambda_function.logs import LOGGER
 from lambda_function.photos import shrink
 from lambda_function.settings import Settings
 
-# Lambda takes 6 MB a request, and the photo grows by a third on its way (base64).
-MAX_BYTES = 4_000_000
+MAX_BYTES = 4_000_000  # Lambda takes 6 MB a request, and the photo grows by a third on its way (base64)
 SENT_SIDE = 1600
-# To connect; to wait for an answer, which includes a cold start.
-SECONDS = (5, 60)
+SECONDS = (5, 60)  # to connect; to wait for an answer, which includes a cold start
 
 
 class EndpointError(RuntimeError):
@@ -30,10 +28,7 @@ class EndpointError(RuntimeError):
 def endpoint_url(profile: str) -> str:
     """Return the address of the function that notebook 05 has deployed; "" if none is up.
 
-    Parameters
-    ----------
-    profile : str
-        "sample" or "lfw".
+    An address on this computer ends with the kernel that serves it, and the note of it may be left: it is asked first.
 
     Raises
     ------
@@ -42,13 +37,18 @@ def endpoint_url(profile: str) -> str:
     """
     path = outputs_for(profile) / "endpoint.json"
     try:
-        return str(json.loads(path.read_text())["url"]).rstrip("/")
+        url = str(json.loads(path.read_text())["url"]).rstrip("/")
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, KeyError, TypeError):
         raise EndpointError(
             f"{path.name} is damaged: delete it and run notebook 05_deploy_lambda again"
         ) from None
+    try:
+        here = urlsplit(url).hostname in ("127.0.0.1", "localhost")
+        return url if not here or _request("GET", f"{url}/health").ok else ""
+    except requests.RequestException:
+        return ""
 
 
 def serve_function(profile: str) -> LocalFunction:
@@ -67,74 +67,54 @@ def serve_function(profile: str) -> LocalFunction:
 
 
 def ask(url: str, data: bytes, image: np.ndarray) -> list[dict]:
-    """Have the deployed function name the faces of one photo.
+    """Have the deployed function name the faces of a photo: as `Recogniser.recognise` gives them, in pixels of `image`.
 
-    Parameters
-    ----------
-    url : str
-        Of the function, without /recognize.
-    data : bytes
-        The photo's file.
-    image : ndarray of shape (height, width, 3), uint8, RGB
-        The same photo, decoded; if the file is over MAX_BYTES, a smaller copy is sent in its place.
-
-    Returns
-    -------
-    list of dict
-        As `Recogniser.recognise` gives them, in pixels of `image`.
+    `image`, (height, width, 3) uint8 RGB, is the file `data` decoded: of one over MAX_BYTES a smaller copy is sent.
 
     Raises
     ------
     EndpointError
         If the function is down, too slow, refuses the photo or answers something else.
     """
-    kind = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream"
-    scale = 1.0
+    kind, scale = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream", 1.0
     if len(data) > MAX_BYTES:
         small, scale = shrink(image, SENT_SIDE)
         packed = io.BytesIO()
         Image.fromarray(small).save(packed, "JPEG", quality=92)
         data, kind = packed.getvalue(), "image/jpeg"
-    answer = _post(f"{url}/recognize", data, kind)
     try:
-        return [_scaled(face, scale) for face in answer["faces"]]
-    except (KeyError, TypeError, ValueError):
-        raise EndpointError(f"what answers at {url} is not the course's function") from None
-
-
-def _post(address: str, data: bytes, kind: str) -> dict:
-    try:
-        with requests.Session() as http:
-            http.trust_env = "://127.0.0.1" not in address  # a proxy has no way to this machine's own address
-            response = http.post(
-                address, data, headers={"Content-Type": kind}, auth=signature_for(address), timeout=SECONDS
-            )
+        response = _request("POST", f"{url}/recognize", data=data, headers={"Content-Type": kind})
     except requests.Timeout:
         raise EndpointError(f"the deployed function did not answer within {SECONDS[1]} seconds") from None
     except requests.RequestException:
         raise EndpointError(
-            f"the deployed function does not answer at {address}: deploy it again (notebook 05_deploy_lambda),"
+            f"the deployed function does not answer at {url}: deploy it again (notebook 05_deploy_lambda),"
             " or choose this computer"
         ) from None
     try:
         answer = response.json()
     except ValueError:
-        answer = {}
-    if response.ok and isinstance(answer, dict):
-        return answer
-    error = answer.get("error") if isinstance(answer, dict) else None
-    said = error.get("message") if isinstance(error, dict) else None
-    raise EndpointError(
-        f"the deployed function refused the photo: {said or f'HTTP status {response.status_code}'}"
-    )
+        answer = None
+    if not response.ok:
+        error = answer.get("error") if isinstance(answer, dict) else None
+        reason = error.get("message") if isinstance(error, dict) else f"HTTP status {response.status_code}"
+        raise EndpointError(f"the deployed function refused the photo: {reason}")
+    try:
+        return [_in_pixels_of_the_photo(face, scale) for face in answer["faces"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise EndpointError(f"what answers at {url} is not the course's function") from None
 
 
-def _scaled(face: dict, scale: float) -> dict:
-    """Bring a face from the pixels that were sent back to those of the photo."""
-    if not isinstance(face["top"], list) or len(face["box"]) != 4:
+def _request(method: str, address: str, **options) -> requests.Response:
+    from facecourse.deployment.cloud import signature_for  # boto3, which only this needs
+
+    with requests.Session() as http:
+        http.trust_env = "://127.0.0.1" not in address  # a proxy has no way to this machine's own address
+        return http.request(method, address, auth=signature_for(address), timeout=SECONDS, **options)
+
+
+def _in_pixels_of_the_photo(face: dict, scale: float) -> dict:
+    if len(face["box"]) != 4 or not all({"name", "score", "confidence"} <= one.keys() for one in face["top"]):
         raise ValueError("not a face")
-    return {
-        **face,
-        "box": [float(value) / scale for value in face["box"]],
-        "landmarks": [[float(x) / scale, float(y) / scale] for x, y in face["landmarks"]],
-    }
+    landmarks = [[float(x) / scale, float(y) / scale] for x, y in face["landmarks"]]
+    return {**face, "box": [float(value) / scale for value in face["box"]], "landmarks": landmarks}

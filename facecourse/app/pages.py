@@ -4,19 +4,16 @@ Everything that came from outside (file names, people's names) is escaped here.
 """
 
 import base64
-import io
 from html import escape
 
 import numpy as np
-from PIL import Image
 
 from facecourse.app.session import Result
+from facecourse.app.uploads import jpeg
 from facecourse.core.figures import COLOURS
 from lambda_function.gallery import UNKNOWN
-from lambda_function.photos import shrink
 
 SHOWN_SIDE = 900
-THUMBNAIL = 96
 MANY_FACES = 8  # from here on the names would hide each other: boxes carry numbers only
 BAR = "display:inline-block;position:relative;height:10px;width:150px;background:rgba(128,128,128,.25)"
 LINE = f"position:absolute;top:-2px;height:14px;width:2px;background:{COLOURS['red']}"
@@ -27,80 +24,54 @@ def shown_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def jpeg(image: np.ndarray, side: int) -> bytes:
-    """Pack a photo, at most `side` pixels on its longer side, for showing."""
-    packed = io.BytesIO()
-    Image.fromarray(shrink(image, side)[0]).save(packed, "JPEG", quality=85)
-    return packed.getvalue()
-
-
 def boxes_svg(result: Result, threshold: float) -> str:
     """Draw boxes and names for laying over the photo: solid for a name, dashed for "unknown"."""
     height, width = result.image.shape[:2]
-    unit = max(width, height) / SHOWN_SIDE
-    drawn = [
-        _box(place, face, name, width, unit, len(result.faces) >= MANY_FACES)
-        for place, (face, name) in enumerate(zip(result.faces, result.names(threshold), strict=True), 1)
-    ]
+    unit, faces = max(width, height) / SHOWN_SIDE, result.named(threshold)
+    size, drawn = 17 * unit, []
+    for place, face in enumerate(faces, 1):
+        x0, y0, x1, y1 = face["box"]
+        known = face["name"] != UNKNOWN
+        colour, dashes = (COLOURS["sky"], "none") if known else (COLOURS["orange"], f"{8 * unit} {5 * unit}")
+        text = f"{place} {shown_name(face['name'])}" + (f" {face['confidence']:.0%}" if known else "")
+        anchor, x = ("start", x0) if (x0 + x1) / 2 < width * 0.6 else ("end", x1)
+        y = y0 - 6 * unit if y0 > 26 * unit else y1 + size + 2 * unit
+        drawn.append(
+            f'<rect class="fc-box" x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" fill="none"'
+            f' stroke="{colour}" stroke-width="{3 * unit:.2f}" stroke-dasharray="{dashes}"/>'
+            f'<text class="fc-name" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:.1f}"'
+            f' font-family="sans-serif" font-weight="600" fill="#fff" stroke="#000" stroke-width="{4 * unit:.2f}"'
+            f' paint-order="stroke" stroke-linejoin="round">{escape(text if len(faces) < MANY_FACES else str(place))}</text>'
+        )
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{len(result.faces)} faces"'
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{len(faces)} faces"'
         f' style="display:block;width:100%;height:100%">{"".join(drawn)}</svg>'
-    )
-
-
-def _box(place: int, face: dict, name: str, width: int, unit: float, number_only: bool) -> str:
-    x0, y0, x1, y1 = face["box"]
-    known = name != UNKNOWN
-    colour, dashes = (COLOURS["sky"], "none") if known else (COLOURS["orange"], f"{8 * unit} {5 * unit}")
-    size = 17 * unit
-    text = (
-        f"{place}"
-        if number_only
-        else f"{place} {shown_name(name)} {face['confidence']:.0%}"
-        if known
-        else f"{place} unknown"
-    )
-    anchor, x = ("start", x0) if (x0 + x1) / 2 < width * 0.6 else ("end", x1)
-    y = y0 - 6 * unit if y0 > 26 * unit else y1 + size + 2 * unit
-    return (
-        f'<rect class="fc-box" x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" fill="none"'
-        f' stroke="{colour}" stroke-width="{3 * unit:.2f}" stroke-dasharray="{dashes}"/>'
-        f'<text class="fc-name" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:.1f}"'
-        f' font-family="sans-serif" font-weight="600" fill="#fff" stroke="#000" stroke-width="{4 * unit:.2f}"'
-        f' paint-order="stroke" stroke-linejoin="round">{escape(text)}</text>'
     )
 
 
 def faces_html(result: Result, threshold: float) -> str:
     """List every face with its cut-out and its best candidates as bars of similarity."""
-    cards = [
-        _card(place, result.image, face, name, threshold)
-        for place, (face, name) in enumerate(zip(result.faces, result.names(threshold), strict=True), 1)
-    ]
-    note = (
-        '<div style="opacity:.75;margin:4px 0">Bars: score; the line is the threshold;'
-        " per cent: estimated probability of being that person.</div>"
-        if cards
-        else ""
-    )
-    return f'<div style="line-height:1.35">{"".join(cards)}{note}</div>'
-
-
-def _card(place: int, image: np.ndarray, face: dict, name: str, threshold: float) -> str:
-    bars = "".join(_bar(one, threshold) for one in face["top"])
-    return (
-        '<div class="fc-face" style="display:inline-flex;gap:10px;margin:6px 18px 6px 0;vertical-align:top">'
-        f'<img alt="face {place}" width="64" height="64" style="object-fit:cover" src="{_cut_out(image, face["box"])}">'
-        f'<div><b class="fc-verdict">{place} {escape(shown_name(name))}</b>{_sure(face, name)}'
-        f'<table style="border-spacing:0;margin-top:2px">{bars}</table></div></div>'
-    )
-
-
-def _sure(face: dict, name: str) -> str:
-    if name != UNKNOWN:
-        return f" {face['confidence']:.0%}"
-    nearest = escape(shown_name(face["top"][0]["name"])) if face["top"] else ""
-    return f" (nearest: {nearest})" if nearest else " (nobody is enrolled)"
+    cards = []
+    for place, face in enumerate(result.named(threshold), 1):
+        if face["name"] != UNKNOWN:
+            about = f"{face['confidence']:.0%}"
+        else:
+            nearest = shown_name(face["top"][0]["name"]) if face["top"] else ""
+            about = f"(nearest: {escape(nearest)})" if nearest else "(nobody is enrolled)"
+        cards.append(
+            '<div class="fc-face" style="display:inline-flex;gap:10px;margin:6px 18px 6px 0;vertical-align:top">'
+            f'<img alt="face {place}" width="64" height="64" style="object-fit:cover"'
+            f' src="{_cut_out(result.image, face["box"])}">'
+            f'<div><b class="fc-verdict">{place} {escape(shown_name(face["name"]))}</b> {about}'
+            '<table style="border-spacing:0;margin-top:2px">'
+            f"{''.join(_bar(one, threshold) for one in face['top'])}</table></div></div>"
+        )
+    if cards:
+        cards.append(
+            '<div style="opacity:.75;margin:4px 0">Bars: score; the line is the threshold;'
+            " per cent: estimated probability of being that person.</div>"
+        )
+    return f'<div style="line-height:1.35">{"".join(cards)}</div>'
 
 
 def _bar(one: dict, threshold: float) -> str:

@@ -14,25 +14,16 @@ SHOWN_FACES = 6
 
 
 def plot_result(result: Result, threshold: float):
-    """Draw one result; returns None, and prints what went wrong, when there is no face to draw.
+    """Draw one result with the names that hold at `threshold` (a score); None, and a line of text, without a face.
 
-    Parameters
-    ----------
-    result : Result
-    threshold : float
-        Score from which on a name is given.
-
-    Returns
-    -------
-    Figure or None
-        Left the photo, boxes solid for a name and dashed for "unknown"; right the similarity of each face
-        (the first six) to its best candidates, with the threshold as a line.
+    Left the photo, boxes solid for a name and dashed for "unknown"; right the score of each face (the first six) with
+    its best candidates, and the threshold as a line.
     """
     if result.problem:
         print(f"{result.photo}: {result.problem}")
         return None
-    names = result.names(threshold)
-    shown = list(zip(result.faces, names, strict=True))[:SHOWN_FACES]
+    faces = result.named(threshold)
+    shown = faces[:SHOWN_FACES]
     columns = 1 if len(shown) < 3 else 2
     rows = -(-len(shown) // columns)
     height, width = result.image.shape[:2]
@@ -42,35 +33,30 @@ def plot_result(result: Result, threshold: float):
     picture.clear()
     with plt.rc_context(STYLE):
         left, right = picture.subfigures(1, 2, width_ratios=[wide, 3.4 * columns])
-        _photo(left.subplots(), result, names)
+        _photo(left.subplots(), result, faces)
         panels = right.subplots(rows, columns, squeeze=False, sharex=True).ravel()
-        for place, panel in enumerate(panels):
-            if place < len(shown):
-                _bars(panel, place + 1, *shown[place], threshold)
-            else:
-                panel.axis("off")
+        for place, (panel, face) in enumerate(zip(panels, shown, strict=False), 1):
+            _bars(panel, place, face, threshold)
+        for panel in panels[len(shown) :]:
+            panel.axis("off")
         right.supxlabel("score", fontsize=9)
     return picture
 
 
-def _photo(axes, result: Result, names: list[str]) -> None:
+def _photo(axes, result: Result, faces: list[dict]) -> None:
     axes.imshow(result.image)
     axes.axis("off")
     axes.set_title(textwrap.shorten(result.photo, 50), fontsize=10)
-    for place, (face, name) in enumerate(zip(result.faces, names, strict=True), 1):
+    for place, face in enumerate(faces, 1):
         x0, y0, x1, y1 = face["box"]
-        known = name != UNKNOWN
-        colour = COLOURS["blue"] if known else COLOURS["orange"]
-        axes.add_patch(
-            Rectangle(
-                (x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour, lw=2, ls="-" if known else (0, (4, 2))
-            )
-        )
-        text = f"{place} {shown_name(name)}" if len(names) <= SHOWN_FACES else str(place)
+        known = face["name"] != UNKNOWN
+        colour, line = (COLOURS["blue"], "-") if known else (COLOURS["orange"], (0, (4, 2)))
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour, lw=2, ls=line))
+        text = f"{place} {shown_name(face['name'])}" if len(faces) <= SHOWN_FACES else str(place)
         axes.text(
             (x0 + x1) / 2,
             y1,
-            text.replace(" ", "\n", 2) if known else text.replace(" ", "\n", 1),
+            text.replace(" ", "\n", 2),
             ha="center",
             va="top",
             fontsize=7.5,
@@ -79,14 +65,14 @@ def _photo(axes, result: Result, names: list[str]) -> None:
         )
 
 
-def _bars(axes, place: int, face: dict, name: str, threshold: float) -> None:
+def _bars(axes, place: int, face: dict, threshold: float) -> None:
     candidates = face["top"][::-1]
     scores = [one["score"] for one in candidates]
     colours = [COLOURS["blue"] if score >= threshold else "#999999" for score in scores]
     axes.barh([shown_name(one["name"]) for one in candidates], scores, color=colours, height=0.7)
     axes.axvline(threshold, color=COLOURS["red"], linestyle="--", linewidth=1.2)
-    sure = f" {face['confidence']:.0%}" if name != UNKNOWN else ""
-    axes.set_title(f"{place} {shown_name(name)}{sure}", fontsize=9, loc="left")
+    sure = f" {face['confidence']:.0%}" if face["name"] != UNKNOWN else ""
+    axes.set_title(f"{place} {shown_name(face['name'])}{sure}", fontsize=9, loc="left")
     axes.tick_params(labelsize=7)
     axes.set_xlim(0, 1)
     axes.grid(False)

@@ -1,42 +1,78 @@
-"""An upload form for notebook 01: a name and many files -> data/people/Name/."""
+"""A button that takes photos, and notebook 01's form with it: a name and many files -> data/people/Name/."""
 
+import hashlib
 import html
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets
+import numpy as np
 from PIL import Image
 
-from facecourse.app.upload_button import UploadButton
 from facecourse.core import paths
-from facecourse.core.files import write_atomically
-from facecourse.photos.files import folder_name, sha256
+from facecourse.core.cache import write_atomically
+from facecourse.photos.files import folder_name
 from lambda_function.photos import PhotoError, open_photo, shrink
 
-_ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
-THUMBNAIL = 72  # pixels
+# Named one by one: an iPhone asked for these hands out a JPEG of its HEIC photo.
+PICTURES = "image/jpeg,image/png,image/webp,image/gif,image/bmp"
+ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
+PREVIEW = 72  # pixels
 ENOUGH = 10  # photos per person that the course recommends
+
+
+def jpeg(image: np.ndarray, side: int) -> bytes:
+    """Pack a photo, (height, width, 3) uint8 RGB, at most `side` pixels on its longer side, for showing."""
+    packed = io.BytesIO()
+    Image.fromarray(shrink(image, side)[0]).save(packed, "JPEG", quality=85)
+    return packed.getvalue()
+
+
+class UploadButton:
+    """A FileUpload that is replaced by a fresh one after each use; `widget` holds the one of the moment.
+
+    So the same file can be chosen twice in a row, and its bytes stay neither in the page nor in a notebook
+    that is saved together with its widgets' state. `on_files` is called with (file name, content) of all that were
+    chosen; `name` is the button's CSS class.
+    """
+
+    def __init__(self, text: str, on_files: Callable[[list[tuple[str, bytes]]], None], name: str):
+        self._text, self._on_files, self._name = text, on_files, name
+        self.widget = ipywidgets.HBox()
+        self._renew()
+
+    def _renew(self) -> None:
+        used = self.widget.children
+        upload = ipywidgets.FileUpload(
+            accept=PICTURES, multiple=True, description=self._text, layout=ipywidgets.Layout(width="auto")
+        )
+        upload.add_class(self._name)
+        # Version 7 counts uploads; its value does not change when the same file comes again.
+        upload.observe(self._received, "_counter" if isinstance(upload.value, dict) else "value")
+        self.widget.children = (upload,)
+        for old in used:
+            old.close()
+
+    def _received(self, change) -> None:
+        upload = change["owner"]
+        if isinstance(upload.value, dict):  # version 7: by file name, so two files of one name are one in it
+            pairs = zip((about["name"] for about in upload.metadata), upload.data, strict=True)
+        else:
+            pairs = ((record["name"], record["content"]) for record in upload.value)
+        if files := [(str(name), bytes(content)) for name, content in pairs]:
+            self._renew()
+            self._on_files(files)
 
 
 def save_photos(
     name: str, files: list[tuple[str, bytes]], people: str | Path | None = None
 ) -> tuple[list[Path], list[str]]:
-    """Save photos of one person, as they are, under names of the course's own.
+    """Save photos of one person, (file name, content), as they are: as Name_0001.jpg and on in the person's folder.
 
-    Parameters
-    ----------
-    name : str
-        As somebody types it: "Zoë Saldaña" goes into the folder Zoë_Saldaña, see `photo_files.folder_name`.
-    files : list of (str, bytes)
-        File names and contents.
-    people : path, optional
-        Folder of the people; data/people by default.
-
-    Returns
-    -------
-    (list of Path, list of str)
-        The files that were written, Name_0001.jpg and on, and one sentence about each that was not.
+    `name` is as somebody types it, see `folder_name`; `people` is data/people by default. Returns the files that were
+    written, and a sentence about each photo that was not.
 
     Raises
     ------
@@ -48,51 +84,38 @@ def save_photos(
     person = folder_name(name)
     folder = Path(people or paths.PEOPLE_DIR).expanduser() / person
     folder.mkdir(parents=True, exist_ok=True)
-    known = {sha256(path.read_bytes()): path.name for path in folder.iterdir() if path.is_file()}
+    known = {
+        hashlib.sha256(path.read_bytes()).digest(): path.name for path in folder.iterdir() if path.is_file()
+    }
     numbers = [int(found[1]) for path in folder.iterdir() if (found := re.search(r"_(\d+)$", path.stem))]
     number, written, refused = max(numbers, default=0), [], []
     for original, data in files:
         try:
             open_photo(data)
         except PhotoError as error:
-            refused.append(f"{original}: {error.message}{_advice(original)}")
+            refused.append(_refusal(original, error))
             continue
-        if (value := sha256(data)) in known:
+        if (value := hashlib.sha256(data).digest()) in known:
             refused.append(f"{original}: already there, as {known[value]}")
             continue
         number += 1
-        path = folder / f"{person}_{number:04d}{_ENDINGS.get(data[:2], '.jpg')}"
+        path = folder / f"{person}_{number:04d}{ENDINGS.get(data[:2], '.jpg')}"
         write_atomically(path, data)
         known[value] = path.name
         written.append(path)
     return written, refused
 
 
-def _advice(original: str) -> str:
+def _refusal(original: str, error: PhotoError) -> str:
     heic = original.lower().endswith((".heic", ".heif"))
-    return " (an iPhone's own format: export it as JPEG)" if heic else ""
+    return f"{original}: {error}" + " (an iPhone's own format: export it as JPEG)" * heic
 
 
 class PeopleUpload:
-    """A form that takes a name and many photos, shows them, and saves them.
+    """A form that takes a name and many photos, shows them, and saves them into `people`, data/people by default.
 
-    Its parts can be found by their CSS classes: facecourse-person-name (the text field),
-    facecourse-person-photos (the button that opens the file chooser), facecourse-person-save (the button that
-    saves), facecourse-person-previews (the chosen photos) and facecourse-person-status (what happened).
-
-    Parameters
-    ----------
-    people : path, optional
-        Folder of the people; data/people by default.
-
-    Attributes
-    ----------
-    widget : ipywidgets.Box
-    name : ipywidgets.Text
-    save : ipywidgets.Button
-    status : ipywidgets.HTML
-    waiting : list of (str, bytes)
-        Photos that were chosen and not saved yet.
+    Chosen photos wait in `waiting`, (file name, content), until they are saved. The form's parts can be found by
+    their CSS classes: facecourse-person- and then name, photos, save, previews or status.
     """
 
     def __init__(self, people: str | Path | None = None):
@@ -103,10 +126,8 @@ class PeopleUpload:
         self.save = ipywidgets.Button(description="Save", button_style="primary", icon="save")
         self.status = ipywidgets.HTML()
         self.previews = ipywidgets.Box(layout=ipywidgets.Layout(flex_flow="row wrap"))
-        self.name.add_class("facecourse-person-name")
-        self.save.add_class("facecourse-person-save")
-        self.status.add_class("facecourse-person-status")
-        self.previews.add_class("facecourse-person-previews")
+        for part in ("name", "save", "status", "previews"):
+            getattr(self, part).add_class(f"facecourse-person-{part}")
         self.save.on_click(lambda _: self.store())
         row = ipywidgets.HBox([self.name, self.button.widget, self.save])
         self.widget = ipywidgets.VBox([row, self.previews, self.status])
@@ -117,14 +138,15 @@ class PeopleUpload:
         refused = []
         for original, data in files:
             try:
-                self.previews.children += (_preview(data),)
-                self.waiting.append((original, data))
+                small = jpeg(open_photo(data), PREVIEW)
             except PhotoError as error:
-                refused.append(f"{original}: {error.message}{_advice(original)}")
-        lines = (
-            [f"{len(self.waiting)} photos are waiting. Save them, or choose more."] if self.waiting else []
-        )
-        self._say(*lines, *refused)
+                refused.append(_refusal(original, error))
+                continue
+            layout = ipywidgets.Layout(margin="2px", height=f"{PREVIEW}px")
+            self.previews.children += (ipywidgets.Image(value=small, format="jpeg", layout=layout),)
+            self.waiting.append((original, data))
+        waiting = f"{len(self.waiting)} photos are waiting. Save them, or choose more."
+        self._say(*[waiting] * bool(self.waiting), *refused)
 
     def store(self) -> None:
         """Save the waiting photos under the name, and say what happened."""
@@ -148,20 +170,6 @@ class PeopleUpload:
         self.status.value = "<br>".join(html.escape(line) for line in lines)
 
 
-def _preview(data: bytes) -> ipywidgets.Image:
-    """A small copy of a photo, as a widget."""
-    small = io.BytesIO()
-    Image.fromarray(shrink(open_photo(data), THUMBNAIL)[0]).save(small, "JPEG", quality=80)
-    layout = ipywidgets.Layout(margin="2px", height=f"{THUMBNAIL}px")
-    return ipywidgets.Image(value=small.getvalue(), format="jpeg", layout=layout)
-
-
 def upload_people(people: str | Path | None = None) -> ipywidgets.Widget:
-    """Return the upload form of `PeopleUpload` for the notebook.
-
-    Parameters
-    ----------
-    people : path, optional
-        Folder of the people; data/people by default.
-    """
+    """Return notebook 01's upload form, which saves into `people`, data/people by default."""
     return PeopleUpload(people).widget

@@ -1,92 +1,74 @@
 """The page of notebook 06: upload a photo and see who it is. Core ipywidgets only, versions 7 and 8."""
 
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
 import ipywidgets
 
-from facecourse.app.enrol import EnrolPanel
-from facecourse.app.pages import SHOWN_SIDE, THUMBNAIL, boxes_svg, caption, faces_html, jpeg
-from facecourse.app.session import Desk, Result
-from facecourse.app.upload_button import UploadButton
+from facecourse.app.pages import SHOWN_SIDE, boxes_svg, caption, faces_html, shown_name
+from facecourse.app.session import RecognitionSession, Result
+from facecourse.app.uploads import UploadButton, jpeg
 from facecourse.core.paths import DATA
 from lambda_function.photos import open_photo
 
 HERE, DEPLOYED = "this computer", "deployed function"
 REMEMBERED = 12
 TALLEST = 520  # pixels: the bars under a photo should be on screen with it
+THUMBNAIL = 96
 FULL = ipywidgets.Layout(width="100%")
 
 
 class TryIt:
-    """Upload, name, move the threshold, enrol, remove: one widget over a `Desk`.
+    """Upload, name, move the threshold, enrol, remove: one widget over a `RecognitionSession`.
 
-    Parameters
-    ----------
-    desk : Desk
-    bundled : list of Path
-        Photos to click on for those who have none at hand.
+    The networks run in a thread of their own, so that the page goes on answering meanwhile; uploads queue. That thread
+    and the kernel's own both change `current` and `results`, so they do it under a lock.
 
     Attributes
     ----------
     widget : ipywidgets.Widget
-        What is shown.
     current : Result or None
         What is on screen.
     results : deque of Result
-        The last results, newest first.
-
-    Notes
-    -----
-    The networks run in one thread of their own, so that the page goes on answering meanwhile; uploads queue.
+        The last results, newest first; a new deque whenever all photos are forgotten.
     """
 
-    def __init__(self, desk: Desk, bundled: list[Path]):
-        self.desk, self.current = desk, None
+    def __init__(self, session: RecognitionSession, bundled: list[Path]):
+        self.session, self.current = session, None
         self.results: deque[Result] = deque(maxlen=REMEMBERED)
-        self._worker, self._pending = ThreadPoolExecutor(max_workers=1), Future()
-        self._pending.set_result(None)
+        self._lock, self._worker = threading.RLock(), ThreadPoolExecutor(max_workers=1)
         self.upload = UploadButton("Upload photos", self.open, "fc-upload")
         self.where = ipywidgets.ToggleButtons(options=[HERE, DEPLOYED])
         self.where.add_class("fc-where")
         self.threshold = ipywidgets.FloatSlider(
-            desk.threshold, min=0, max=1, step=0.01, description="Threshold", readout_format=".2f"
+            session.threshold, min=0, max=1, step=0.01, description="Threshold", readout_format=".2f"
         )
         self.threshold.add_class("fc-threshold")
-        self.threshold.observe(lambda _: self._draw(), "value")
-        self.reset = ipywidgets.Button(
-            description=f"back to {desk.threshold:.2f}", tooltip="as notebook 04 chose it"
+        self.threshold.observe(lambda _: self.draw(), "value")
+        reset = _button(
+            f"back to {session.threshold:.2f}",
+            lambda: setattr(self.threshold, "value", session.threshold),
+            tooltip="as notebook 04 chose it",
         )
-        self.reset.on_click(lambda _: setattr(self.threshold, "value", desk.threshold))
         self.status = ipywidgets.HTML()
         self.status.add_class("fc-status")
         self.progress = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="200px", visibility="hidden"))
         self.stage = ResultStage()
-        self.past = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self.past = _row()
         self.past.add_class("fc-history")
-        self.enrolment = EnrolPanel(desk, self)
-        self.widget = self._arrange(bundled)
-        self._say("Ready: upload a photo, or click one of the pictures.")
-
-    def _arrange(self, bundled: list[Path]) -> ipywidgets.Widget:
-        samples = [self._bundled(path) for path in bundled]
-        forget = ipywidgets.Button(
-            description="Forget all photos", icon="trash", layout=ipywidgets.Layout(width="auto")
-        )
-        forget.add_class("fc-forget")
-        forget.on_click(lambda _: self.forget())
-        box = ipywidgets.VBox(
+        self.enrolment = EnrolPanel(self)
+        forget = _button("Forget all photos", self.forget, "fc-forget", icon="trash")
+        self.widget = ipywidgets.VBox(
             [
-                ipywidgets.HBox(
-                    [self.upload.widget, self.where], layout=ipywidgets.Layout(flex_flow="row wrap")
-                ),
-                ipywidgets.HBox(samples, layout=ipywidgets.Layout(flex_flow="row wrap")),
-                ipywidgets.HBox([self.status, self.progress], layout=ipywidgets.Layout(flex_flow="row wrap")),
-                ipywidgets.HBox([self.threshold, self.reset], layout=ipywidgets.Layout(flex_flow="row wrap")),
+                _row(self.upload.widget, self.where),
+                _row(*(self._bundled(path) for path in bundled)),
+                _row(self.status, self.progress),
+                _row(self.threshold, reset),
                 self.stage.widget,
                 ipywidgets.HBox([ipywidgets.HTML("<b>Last results</b>"), forget]),
                 self.past,
@@ -94,97 +76,107 @@ class TryIt:
             ],
             layout=FULL,
         )
-        box.add_class("fc-try-it")
-        return box
+        self.widget.add_class("fc-try-it")
+        self.draw()
 
     def _bundled(self, path: Path) -> ipywidgets.Widget:
-        picture = thumbnail(jpeg(open_photo(path), 2 * THUMBNAIL))
-        button = ipywidgets.Button(
-            description=path.stem.replace("_", " "), layout=ipywidgets.Layout(width="130px")
+        button = _button(
+            path.stem.replace("_", " "),
+            lambda: self.open([(path.name, path.read_bytes())]),
+            "fc-bundled",
+            width="130px",
         )
-        button.add_class("fc-bundled")
-        button.on_click(lambda _: self.open([(path.name, path.read_bytes())]))
+        picture = _thumbnail(open_photo(path))
         return ipywidgets.VBox([picture, button], layout=ipywidgets.Layout(align_items="center"))
 
     def open(self, photos: list[tuple[str, bytes]]) -> None:
         """Name the faces of photos, (file name, content), one after the other, and show each as it is done."""
-        deployed = self.where.value == DEPLOYED
+        deployed, results = self.where.value == DEPLOYED, self.results
+
+        def unless_forgotten(do: Callable, *arguments) -> bool:
+            with self._lock:
+                if results is self.results:
+                    do(*arguments)
+                return results is self.results
+
+        def take(result: Result) -> None:
+            results.appendleft(result)
+            self.show(result)
 
         def work() -> None:
+            failed = 0
             for done, (name, data) in enumerate(photos):
-                self._busy(f"Looking at {name}", done, len(photos))
-                result = self.desk.recognise(name, data, deployed)
-                self.results.appendleft(result)
-                self.show(result)
-            self._busy("", 0, 0)
-            failed = sum(bool(result.problem) for result in list(self.results)[: len(photos)])
+                if not unless_forgotten(self._busy, f"Looking at {name}", done, len(photos)):
+                    return
+                result = self.session.recognise(name, data, deployed)
+                failed += bool(result.problem)
+                if not unless_forgotten(take, result):
+                    return
             many = f" {len(photos)} photos, {failed} of them with a problem." if len(photos) > 1 else ""
-            self._say(caption(self.current, self.threshold.value) + many, bool(self.current.problem))
+            text = caption(result, self.threshold.value) + many
+            unless_forgotten(self._say, text, bool(result.problem))
 
-        self.run(work)
+        if photos:
+            self.run(work)
 
     def run(self, work: Callable[[], None]) -> None:
         """Do `work` in the widget's thread, after what is already waiting there."""
-        self._busy("Working", 0, 1)
 
         def guarded() -> None:
             try:
                 work()
             except Exception as error:  # a thread's error would otherwise be seen by nobody
                 traceback.print_exc()
-                self._busy("", 0, 0)
                 self._say(f"Something went wrong: {escape(str(error) or type(error).__name__)}", True)
+            finally:
+                self.progress.layout.visibility = "hidden"
 
-        self._pending = self._worker.submit(guarded)
+        self._busy("Working", 0, 1)
+        self._worker.submit(guarded)
 
     def wait(self) -> None:
         """Return when everything that was asked for is done."""
-        self._pending.result()
+        self._worker.submit(lambda: None).result()
 
     def show(self, result: Result) -> None:
         """Put one result on screen."""
-        self.current = result
-        self.stage.show(result, self.threshold.value)
-        self._list_past()
-
-    def refresh(self) -> None:
-        """Name the faces on screen again: somebody was enrolled or removed."""
-        for result in self.results:
-            self.desk.decide(result)
-        self._draw()
+        with self._lock:
+            self.current = result
+            self.stage.show(result, self.threshold.value)
+            self._list_past()
 
     def forget(self) -> None:
-        """Take every photo off the page and out of memory; enrolled people stay."""
-        self.results.clear()
-        self.current = None
-        self.stage.clear()
-        self._list_past()
-        self._say("All photos are forgotten.")
+        """Take every photo off the page and out of memory, those still waiting too; enrolled people stay."""
+        with self._lock:
+            self.results = deque(maxlen=REMEMBERED)
+            self.current = None
+            self.stage.clear()
+            self._list_past()
+            self._say("All photos are forgotten.")
 
-    def _draw(self) -> None:
-        """Rename what is on screen at the slider's threshold."""
-        if self.current is not None:
-            self.stage.rename(self.current, self.threshold.value)
-            self._say(caption(self.current, self.threshold.value), bool(self.current.problem))
-        self._list_past()
+    def draw(self) -> None:
+        """Name everybody again: the threshold has moved, or somebody was enrolled or removed."""
+        with self._lock:
+            if self.current is not None:
+                self.stage.rename(self.current, self.threshold.value)
+                self._say(caption(self.current, self.threshold.value), bool(self.current.problem))
+            else:
+                self._say("Ready: upload a photo, or click one of the pictures.")
+            self._list_past()
 
     def _list_past(self) -> None:
         """Redraw the history; a photo that is there already keeps its thumbnail."""
         known = {id(child.result): child for child in self.past.children}
-        cards = []
-        for result in self.results:
-            card = known.pop(id(result), None) or PastResult(result, self.show)
+        cards = [known.get(id(result)) or PastResult(result, self.show) for result in self.results]
+        for card in cards:
             card.rename(self.threshold.value)
-            cards.append(card)
         if tuple(cards) != self.past.children:
             self.past.children = tuple(cards)
 
     def _busy(self, what: str, done: int, of: int) -> None:
-        self.progress.layout.visibility = "visible" if of else "hidden"
-        self.progress.max, self.progress.value = max(of, 1), done
-        if what:
-            count = f" ({done + 1} of {of})" if of > 1 else ""
-            self._say(f"{escape(what)}{count} …")
+        self.progress.max, self.progress.value = of, done
+        self.progress.layout.visibility = "visible"
+        self._say(f"{escape(what)}{f' ({done + 1} of {of})' if of > 1 else ''} …")
 
     def _say(self, html: str, wrong: bool = False) -> None:
         mark = "border-left:4px solid #D55E00;padding-left:8px" if wrong else ""
@@ -235,13 +227,10 @@ class PastResult(ipywidgets.VBox):
     """One entry of the history: a small picture, who was in it, and a button that brings it back."""
 
     def __init__(self, result: Result, show: Callable[[Result], None]):
-        self.result = result
-        self.text = ipywidgets.HTML(layout=ipywidgets.Layout(width="140px"))
-        button = ipywidgets.Button(description="show", layout=ipywidgets.Layout(width="70px"))
-        button.on_click(lambda _: show(result))
-        picture = [thumbnail(jpeg(result.image, 2 * THUMBNAIL))] if result.image is not None else []
+        self.result, self.text = result, ipywidgets.HTML(layout=ipywidgets.Layout(width="140px"))
+        picture = [_thumbnail(result.image)] if result.image is not None else []
         super().__init__(
-            [*picture, self.text, button],
+            [*picture, self.text, _button("show", lambda: show(result), width="70px")],
             layout=ipywidgets.Layout(align_items="center", margin="0 8px 8px 0"),
         )
 
@@ -252,17 +241,92 @@ class PastResult(ipywidgets.VBox):
         )
 
 
-def thumbnail(data: bytes) -> ipywidgets.Image:
-    """Show a small JPEG."""
-    return ipywidgets.Image(
-        value=data,
-        format="jpeg",
-        layout=ipywidgets.Layout(
-            height=f"{THUMBNAIL}px", width="140px", object_fit="contain", object_position="center"
-        ),
+class EnrolPanel:
+    """The part of `page` where people are enrolled and removed; its thread does the work."""
+
+    def __init__(self, page: TryIt):
+        self.page, self.session = page, page.session
+        self.person = ipywidgets.Text(placeholder="name of the person", continuous_update=True)
+        self.person.add_class("fc-person")
+        self.photos = UploadButton("Enrol from photos", self.enrol, "fc-enrol")
+        self.leaving = ipywidgets.Combobox(
+            placeholder="name to remove", options=self.session.people, ensure_option=False
+        )
+        self.leaving.add_class("fc-leaving")
+        self.message = ipywidgets.HTML()
+        self.message.add_class("fc-enrol-message")
+        on_screen = _button("Enrol from the photo on screen", self.enrol_on_screen, "fc-enrol-screen")
+        self.widget = ipywidgets.VBox(
+            [
+                ipywidgets.HTML("<b>Enrol a person</b>: one photo is enough, three are better"),
+                _row(self.person, self.photos.widget, on_screen),
+                _row(self.leaving, _button("Remove", self.remove, "fc-remove", icon="user-times")),
+                self.message,
+            ]
+        )
+
+    def enrol(self, photos: list[tuple[str, bytes]]) -> None:
+        """Enrol whoever the name field says from photos, (file name, content), and name what is on screen again."""
+        person = self.person.value
+
+        def work() -> None:
+            outcome = self.session.enrol(person, photos)
+            if outcome.photos:
+                self.person.value = ""
+                many = "s" * (outcome.photos > 1)
+                told = f"{shown_name(outcome.person)} is enrolled from {outcome.photos} photo{many}."
+            else:
+                told = "Nobody was enrolled."
+            self._tell(told, outcome.notes)
+
+        self.page.run(work)
+
+    def enrol_on_screen(self) -> None:
+        """Enrol from the photo that is shown."""
+        current = self.page.current
+        self.enrol([] if current is None or current.image is None else [(current.photo, current.data)])
+
+    def remove(self) -> None:
+        """Forget the person in the second name field."""
+        person = self.leaving.value
+
+        def work() -> None:
+            if self.session.remove(person):
+                self.leaving.value = ""
+                self._tell(f"{shown_name(person)} is removed: their photos are named unknown now.")
+            else:
+                self._tell(f"nobody called {person!r} is enrolled")
+
+        self.page.run(work)
+
+    def _tell(self, text: str, notes: list[str] = ()) -> None:
+        self.leaving.options = self.session.people
+        listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+        self.message.value = (
+            f'<div role="status" style="line-height:1.4">{escape(text)}<ul>{listed}</ul></div>'
+        )
+        self.page.draw()
+
+
+def _row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
+    return ipywidgets.HBox(children, layout=ipywidgets.Layout(flex_flow="row wrap"))
+
+
+def _button(text: str, on_click: Callable[[], None], name: str = "", width: str = "auto", **options):
+    button = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width=width), **options)
+    if name:
+        button.add_class(name)
+    button.on_click(lambda _: on_click())
+    return button
+
+
+def _thumbnail(image) -> ipywidgets.Image:
+    layout = ipywidgets.Layout(
+        height=f"{THUMBNAIL}px", width="140px", object_fit="contain", object_position="center"
     )
+    return ipywidgets.Image(value=jpeg(image, 2 * THUMBNAIL), format="jpeg", layout=layout)
 
 
-def try_it(desk: Desk) -> TryIt:
-    """Make the page of notebook 06 over `desk`, with the four group pictures to click on."""
-    return TryIt(desk, sorted((DATA / "group").glob("*.jpg")))
+def try_it(session: RecognitionSession) -> TryIt:
+    """Make the page of notebook 06 over `session`, with the four group pictures to click on."""
+    return TryIt(session, sorted((DATA / "group").glob("*.jpg")))
