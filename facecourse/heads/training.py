@@ -1,10 +1,9 @@
-"""Heads on frozen embeddings: cosine classifiers, trained in seconds as no photo passes the network again."""
+"""The one training loop: a module from inputs to logits goes through epochs, and the best one is kept."""
 
 import copy
 import math
 import random
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -15,16 +14,11 @@ from torch.nn import functional
 
 from facecourse.core.paths import THREADS
 
-MARGINS = {"softmax": 0.0, "cosface": 0.2, "arcface": 0.3}
+Photos = tuple[np.ndarray | torch.Tensor, np.ndarray | torch.Tensor]  # inputs (n, ...), labels (n,)
 
 
 def seed_everything(seed: int = 0) -> None:
-    """Make two runs alike: Python's, numpy's and torch's random numbers, and the number of threads.
-
-    Parameters
-    ----------
-    seed : int
-    """
+    """Make two runs alike: Python's, numpy's and torch's random numbers, and the number of threads."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -35,72 +29,14 @@ def choose_device() -> torch.device:
     """Return CUDA or Apple's MPS where there is one, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def mixed_precision(device: torch.device):
-    """Return the context for a forward pass: 16-bit numbers on a GPU, 32-bit ones on the CPU."""
+    """Return the context for a forward pass: 16-bit numbers on an NVIDIA GPU, 32-bit ones elsewhere."""
     if device.type == "cuda":
         return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
     return nullcontext()
-
-
-# ---- the head ------------------------------------------------------------------------------------------
-
-
-class CosineHead(nn.Module):
-    """One unit vector w_j per person; the score of person j is the cosine of the angle to w_j.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (c, d)
-        Where training starts: the centroids.
-    kind : str
-        "softmax", cross-entropy of s cos(t_j), with the scale s learned (Wang et al., 2017, NormFace,
-        arXiv:1704.06369); "cosface", with s (cos(t_y) - m) for the right person y (Wang et al., 2018,
-        arXiv:1801.09414, eq. 4); "arcface", with s cos(t_y + m) (Deng et al., 2019, arXiv:1801.07698, eq. 3).
-    scale : float
-        s, the inverse of the softmax's temperature.
-    margin : float, optional
-        m; for arcface in radians.
-    """
-
-    def __init__(
-        self, vectors: np.ndarray, kind: str = "softmax", scale: float = 30.0, margin: float | None = None
-    ):
-        super().__init__()
-        if kind not in MARGINS:
-            raise ValueError(f"kind must be one of {', '.join(MARGINS)}, not {kind!r}")
-        self.kind = kind
-        self.margin = MARGINS[kind] if margin is None else margin
-        self.weight = nn.Parameter(torch.tensor(vectors, dtype=torch.float32))
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=kind == "softmax")
-
-    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the logits (n, c); the margin applies only where the right labels are given."""
-        cosine = functional.linear(embeddings, functional.normalize(self.weight)).float()
-        if labels is not None and self.margin:
-            right = cosine.gather(1, labels[:, None])
-            cosine = cosine.scatter(1, labels[:, None], self._with_margin(right))
-        return self.log_scale.exp() * cosine
-
-    def _with_margin(self, cosine: torch.Tensor) -> torch.Tensor:
-        if self.kind == "cosface":
-            return cosine - self.margin
-        angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
-        # Beyond pi the cosine would rise again: ArcFace goes on with a straight line there.
-        return torch.where(
-            angle + self.margin < math.pi, torch.cos(angle + self.margin), cosine - self.margin
-        )
-
-    def vectors(self) -> np.ndarray:
-        """Return the unit vectors (c, d), float32: all that recognition needs of the head."""
-        return functional.normalize(self.weight.detach()).cpu().numpy()
-
-
-# ---- the loop ------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -116,6 +52,7 @@ class History:
     learning_rate : list of float
         At the end of the epoch.
     seconds : list of float
+        Of training, without validation.
     """
 
     train_loss: list[float] = field(default_factory=list)
@@ -132,13 +69,15 @@ class History:
 
 
 class Trainer:
-    """Steps a head through epochs and remembers the best one.
+    """Steps a module through epochs and remembers the best one.
 
     Parameters
     ----------
-    head : CosineHead
-    train, val : (ndarray (n, d), ndarray (n,))
-        Embeddings and labels; `val` is a slice of the training side that is not trained on.
+    module : nn.Module
+        `module(inputs, labels)` gives logits (n, classes) in training, `module(inputs)` else. Whether it is in
+        training or evaluation mode is left as it is.
+    train, val : (array (n, ...), array (n,))
+        Inputs and labels, of numpy or torch; `val` is not trained on.
     learning_rate : float
         The highest one; it falls to zero along half a cosine (Loshchilov and Hutter, 2017, arXiv:1608.03983).
     epochs : int
@@ -146,46 +85,68 @@ class Trainer:
     patience : int
         `finished` becomes true after this many epochs without a better one.
     batch_size, seed : int
+    groups : list of dict, optional
+        torch's parameter groups, instead of all that needs a gradient at `learning_rate`.
     """
 
-    def __init__(self, head, train, val, learning_rate=0.01, epochs=30, patience=6, batch_size=256, seed=0):
+    def __init__(
+        self,
+        module: nn.Module,
+        train: Photos,
+        val: Photos,
+        learning_rate: float = 0.01,
+        epochs: int = 30,
+        patience: int = 6,
+        batch_size: int = 256,
+        seed: int = 0,
+        groups: list[dict] | None = None,
+    ):
         self.device = choose_device()
-        self.head = head.to(self.device)
-        self.train, self.val = on_device(self.device, train), on_device(self.device, val)
+        self.module = module.to(self.device)
+        self.train, self.val = (tuple(torch.as_tensor(part) for part in side) for side in (train, val))
         self.epochs, self.patience, self.batch_size = epochs, patience, batch_size
         self.generator = torch.Generator().manual_seed(seed)
-        self.optimiser = torch.optim.Adam([p for p in head.parameters() if p.requires_grad], lr=learning_rate)
+        trained = groups or [p for p in module.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(trained, learning_rate, weight_decay=0.0)
         steps = epochs * math.ceil(len(train[1]) / batch_size)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, max(steps, 1))
         self.history = History()
-        self._best = copy.deepcopy(head.state_dict())
+        self._best = copy.deepcopy(module.state_dict())
+
+    def batches(self) -> list[torch.Tensor]:
+        """Return the places of the training photos in random batches, each photo once."""
+        return torch.randperm(len(self.train[1]), generator=self.generator).split(self.batch_size)
+
+    def step(self, places: torch.Tensor) -> tuple[float, int]:
+        """Take one step on one batch; returns its summed loss in nats and how many photos were right."""
+        inputs, labels = (part[places].to(self.device) for part in self.train)
+        with mixed_precision(self.device):
+            logits = self.module(inputs, labels)
+            loss = functional.cross_entropy(logits, labels)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.detach()) * len(labels), int((logits.detach().argmax(1) == labels).sum())
 
     def train_epoch(self) -> None:
         """Go once through the training photos in random order."""
-        start, losses, right = time.perf_counter(), 0.0, 0
-        for embeddings, labels in batches(*self.train, self.batch_size, self.generator):
-            with mixed_precision(self.device):
-                logits = self.head(embeddings, labels)
-                loss = functional.cross_entropy(logits, labels)
-            self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
+        start, losses, right, count = time.perf_counter(), 0.0, 0, max(len(self.train[1]), 1)
+        for places in self.batches():
+            loss, hits = self.step(places)
             self.schedule.step()
-            losses += float(loss.detach()) * len(labels)
-            right += int((logits.detach().argmax(1) == labels).sum())
-        count = max(len(self.train[1]), 1)
+            losses, right = losses + loss, right + hits
         self.history.train_loss.append(losses / count)
         self.history.train_accuracy.append(right / count)
         self.history.learning_rate.append(self.schedule.get_last_lr()[0])
         self.history.seconds.append(time.perf_counter() - start)
 
     def validate(self) -> None:
-        """Measure the head on the slice that is not trained on; remember it if it is the best."""
-        loss, accuracy = measure(self.head, self.val)
+        """Measure the module on the photos that are not trained on; remember it if it is the best so far."""
+        loss, accuracy = measure(self.module, self.val)
         self.history.val_loss.append(loss)
         self.history.val_accuracy.append(accuracy)
         if self.history.best_epoch == len(self.history.val_loss) - 1:
-            self._best = copy.deepcopy(self.head.state_dict())
+            self._best = copy.deepcopy(self.module.state_dict())
 
     @property
     def finished(self) -> bool:
@@ -193,39 +154,21 @@ class Trainer:
         return len(self.history.val_loss) - 1 - self.history.best_epoch >= self.patience
 
     def restore_best(self) -> None:
-        """Put the head back to its best epoch."""
-        self.head.load_state_dict(self._best)
-
-
-def on_device(
-    device: torch.device, photos: tuple[np.ndarray, np.ndarray]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return embeddings and labels as tensors on a device."""
-    return torch.as_tensor(photos[0]).to(device), torch.as_tensor(photos[1]).to(device)
-
-
-def batches(
-    embeddings: torch.Tensor, labels: torch.Tensor, size: int, generator: torch.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield random batches, each photo once."""
-    order = torch.randperm(len(labels), generator=generator).to(labels.device)
-    for start in range(0, len(order), size):
-        part = order[start : start + size]
-        yield embeddings[part], labels[part]
+        """Put the module back to its best epoch."""
+        self.module.load_state_dict(self._best)
 
 
 @torch.no_grad()
-def measure(head: nn.Module, photos: tuple[torch.Tensor, torch.Tensor]) -> tuple[float, float]:
-    """Return mean cross-entropy in nats and accuracy, 0 to 1, of a head; (nan, nan) without photos."""
-    embeddings, labels = photos
+def measure(module: nn.Module, photos: Photos) -> tuple[float, float]:
+    """Return a module's mean cross-entropy in nats and its accuracy, 0 to 1; (nan, nan) without photos."""
+    inputs, labels = (torch.as_tensor(part) for part in photos)
     if not len(labels):
         return math.nan, math.nan
-    losses, right = 0.0, 0
-    for start in range(0, len(labels), 1024):
-        logits = head(embeddings[start : start + 1024])
-        part = labels[start : start + 1024]
-        losses += float(functional.cross_entropy(logits, part, reduction="sum"))
-        right += int((logits.argmax(1) == part).sum())
+    device, losses, right = next(module.parameters()).device, 0.0, 0
+    for part, true in zip(inputs.split(512), labels.split(512), strict=True):
+        logits, true = module(part.to(device)), true.to(device)
+        losses += float(functional.cross_entropy(logits, true, reduction="sum"))
+        right += int((logits.argmax(1) == true).sum())
     return losses / len(labels), right / len(labels)
 
 
@@ -238,3 +181,39 @@ def fit(trainer: Trainer) -> Trainer:
             break
     trainer.restore_best()
     return trainer
+
+
+def learning_rate_range(
+    module: nn.Module,
+    train: Photos,
+    val: Photos,
+    lowest: float = 1e-5,
+    highest: float = 1.0,
+    steps: int = 60,
+    batch_size: int = 256,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Raise the learning rate with every batch and watch the loss (Smith, 2017, arXiv:1506.01186).
+
+    The loss is that of photos which are not trained on, at most 1,000 of `val`: a head that starts at the
+    centroids knows its training photos already, so their loss falls at rates that ruin everything else. The
+    module itself is left as it is.
+
+    Returns
+    -------
+    (ndarray (k,), ndarray (k,), float)
+        Learning rates, evenly on a logarithmic scale; losses in nats, up to where they exceed twice the first
+        one; and a suggestion: a third of the rate with the lowest loss.
+    """
+    few = np.random.default_rng(0).permutation(len(val[1]))[:1000]
+    watched = val[0][few], val[1][few]
+    trainer = Trainer(copy.deepcopy(module), train, watched, batch_size=batch_size)
+    rates, losses = np.geomspace(lowest, highest, steps), []
+    stream = (places for _ in range(steps) for places in trainer.batches())
+    for rate, places in zip(rates, stream, strict=False):
+        for group in trainer.optimiser.param_groups:
+            group["lr"] = float(rate)
+        trainer.step(places)
+        losses.append(measure(trainer.module, watched)[0])
+        if losses[-1] > 2 * losses[0] + 1:
+            break
+    return rates[: len(losses)], np.array(losses), float(rates[int(np.argmin(losses))] / 3)

@@ -1,4 +1,4 @@
-"""Heads on embeddings whose right answers are known."""
+"""Heads and the training loop on embeddings whose right answers are known."""
 
 import math
 
@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from facecourse.core import paths
-from facecourse.embedding.photo_sets import centroids, hold_out, photo_sets
-from facecourse.heads import learning_rate, saved_head, training
-from facecourse.heads.training import CosineHead, Trainer, fit
+from facecourse.embedding.photo_sets import PhotoSet, centroids, hold_out, photo_sets
+from facecourse.heads.cosine import CosineHead, select_head
+from facecourse.heads.training import Trainer, fit, learning_rate_range, measure, seed_everything
 
 
 def clouds(people=6, photos=10, dimension=16, spread=0.15, seed=0):
@@ -73,12 +72,12 @@ def test_softmax_has_no_margin_unless_asked_and_an_unknown_kind_is_refused():
 
 @pytest.mark.parametrize("kind", ["softmax", "cosface", "arcface"])
 def test_training_from_random_vectors_finds_the_people(kind):
-    training.seed_everything(0)
+    seed_everything(0)
     embeddings, labels = clouds()
     start = np.random.default_rng(1).normal(size=(6, 16)).astype(np.float32)
     head = CosineHead(start, kind)
     val = (embeddings[::5], labels[::5])
-    before = training.measure(head, (torch.tensor(val[0]), torch.tensor(val[1])))[1]
+    before = measure(head, val)[1]
     trainer = fit(Trainer(head, (embeddings, labels), val, 0.1, epochs=12, batch_size=30))
     assert before < 0.6 and trainer.history.val_accuracy[trainer.history.best_epoch] == 1.0
     assert trainer.history.train_loss[-1] < trainer.history.train_loss[0]
@@ -94,8 +93,7 @@ def test_the_best_epoch_is_restored_and_training_stops_when_nothing_improves():
     trainer = fit(Trainer(head, (embeddings, wrong), (embeddings, labels), 0.3, epochs=30, patience=3))
     history = trainer.history
     assert trainer.finished and len(history.val_loss) == history.best_epoch + 1 + 3 < 30
-    data = (torch.tensor(embeddings), torch.tensor(labels))
-    assert training.measure(head, data)[0] == pytest.approx(min(history.val_loss), rel=1e-4)
+    assert measure(head, (embeddings, labels))[0] == pytest.approx(min(history.val_loss), rel=1e-4)
 
 
 def test_the_learning_rate_falls_along_half_a_cosine():
@@ -112,18 +110,18 @@ def test_the_learning_rate_falls_along_half_a_cosine():
 def test_measure_gives_mean_loss_and_accuracy_and_nan_without_photos():
     head = CosineHead(np.eye(2, dtype=np.float32), scale=1.0)
     photos = (torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))
-    loss, accuracy = training.measure(head, photos)
+    loss, accuracy = measure(head, photos)
     e = math.e
     assert loss == pytest.approx((-math.log(e / (e + 1)) - math.log(1 / (e + 1))) / 2, rel=1e-5)
     assert accuracy == 0.5
-    assert all(math.isnan(v) for v in training.measure(head, (photos[0][:0], photos[1][:0])))
+    assert all(math.isnan(v) for v in measure(head, (photos[0][:0], photos[1][:0])))
 
 
 def test_the_learning_rate_search_leaves_the_head_alone_and_suggests_a_sane_rate():
     embeddings, labels = clouds(spread=0.3)
     head = CosineHead(np.random.default_rng(1).normal(size=(6, 16)).astype(np.float32))
     before = head.vectors().copy()
-    rates, losses, suggestion = learning_rate.learning_rate_range(
+    rates, losses, suggestion = learning_rate_range(
         head, (embeddings, labels), (embeddings[::3], labels[::3]), batch_size=32
     )
     assert (head.vectors() == before).all() and len(rates) == len(losses)
@@ -134,7 +132,7 @@ def test_the_learning_rate_search_leaves_the_head_alone_and_suggests_a_sane_rate
 def test_the_same_seed_gives_the_same_head():
     results = []
     for _ in range(2):
-        training.seed_everything(3)
+        seed_everything(3)
         embeddings, labels = clouds()
         head = CosineHead(centroids(embeddings, labels, 6))
         fit(Trainer(head, (embeddings, labels), (embeddings, labels), 0.01, epochs=3))
@@ -142,18 +140,13 @@ def test_the_same_seed_gives_the_same_head():
     assert (results[0] == results[1]).all()
 
 
-def test_a_saved_head_comes_back_and_a_missing_one_names_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
-    with pytest.raises(paths.MissingInput, match="03_finetune"):
-        saved_head.load_head("sample")
-    vectors = np.eye(2, 4, dtype=np.float32)
-    path = saved_head.save_head(
-        "sample", ["Ada", "Bo"], vectors, 30.0, backbone="msceleb1m", views=2, top1=np.float32(0.5)
+def test_a_head_is_chosen_and_trained_on_the_training_photos():
+    embeddings, labels = clouds(people=8, photos=12, spread=0.25)
+    train = PhotoSet(embeddings, labels, np.arange(len(labels)), [f"p{i}" for i in range(8)])
+    found = select_head(train)
+    assert (
+        found.kind == found.table["loss"].idxmin() and found.epochs == found.table.loc[found.kind, "epochs"]
     )
-    names, again, about = saved_head.load_head("sample")
-    assert names == ["Ada", "Bo"] and (again == vectors).all()
-    assert about == {"backbone": "msceleb1m", "views": 2, "top1": 0.5}
-    assert sorted(p.name for p in path.parent.iterdir()) == ["head.json", "head.npz"]
-    path.with_suffix(".json").write_text('{"backbone": "msceleb1m", "flip": true}')
-    with pytest.raises(paths.MissingInput, match="03_finetune.* once more"):
-        saved_head.load_head("sample")
+    assert found.table.loc["nearest centroid", "epochs"] == 0 < found.table.loc["softmax", "epochs"] <= 20
+    probes, right = clouds(people=8, photos=50, spread=0.25)
+    assert ((probes @ found.vectors.T).argmax(1) == right).mean() > 0.95
