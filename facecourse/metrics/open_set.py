@@ -90,10 +90,10 @@ def cross_validated_rates(
     `known` and `non_mated` name the person of each score, so that a person's photos share a fold. Returns FPIR and FNIR
     over all photos, 0 to 1, and the thresholds (folds,).
     """
-    chance, fold_of = np.random.default_rng(seed), []
+    fold_of = []
     for persons in (known, non_mated):
         names, place = np.unique(np.asarray(persons, str), return_inverse=True)
-        fold_of.append((chance.permutation(len(names)) % folds)[place])
+        fold_of.append((np.random.default_rng(seed).permutation(len(names)) % folds)[place])
     named, accepted, thresholds = 0, 0, np.zeros(folds)
     for fold in range(folds):
         mine, theirs = fold_of[0] == fold, fold_of[1] == fold
