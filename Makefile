@@ -1,12 +1,17 @@
 # The course in four words: `make run`, `make lab`, `make test`, `make bench`. Each sets up what it needs.
-# PYTHON may name one; else the first that is 3.10 to 3.13.
-RIGHT := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+# PYTHON may name one; else the first that is 3.10 to 3.14.
+RIGHT := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && exit; done; echo python3)
+# Installs where it is present; UV= is pip.
+UV ?= $(shell command -v uv)
+# Torch's build: plain (the registry's, with CUDA on Linux), cpu, or another folder of its index, as cu130. Empty: cpu
+# where there is no NVIDIA card.
+TORCH ?=
 PROFILE ?= sample
 BACKBONE ?=
 PEOPLE ?=
-export PROFILE BACKBONE PEOPLE
+export PROFILE BACKBONE PEOPLE UV TORCH
 # Where it is set, every kernel would compile torch anew, twenty seconds each.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -16,22 +21,16 @@ STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
 
-.PHONY: setup run lab test test-unit test-notebooks test-results test-lambda test-scale test-colab test-browser aws-tools fuzz bench publish results lint clean
+.PHONY: setup run lab test lint test-unit test-notebooks test-results aws-tools test-lambda fuzz test-scale test-colab test-browser bench publish results address lock clean
+ifneq ($(TORCH),)
+.PHONY: $(STAMP)
+endif
 
 setup: $(STAMP)
 
-# Each step can be interrupted and repeated: a .venv without a working pip is made anew, a package that was not
-# installed to its end (pip notes itself in INSTALLER last) is installed again, downloads go on where they stopped.
 $(STAMP):
-	@"$(PYTHON)" -c '$(RIGHT)' || { echo 'set-up: Python 3.10 to 3.13 is needed, with pip and venv. Install one, or name it: make run PYTHON=python3.11' >&2; exit 1; }
-	@test -x $(PY) || $(PYTHON) tools/check_machine.py
-	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
-		{ echo 'set-up: trying it without ensurepip'; $(PYTHON) -m venv --clear --without-pip $(VENV) && \
-		$(PYTHON) -m pip --python $(PY) install --disable-pip-version-check --quiet pip; } || \
-		{ echo 'set-up: this Python cannot make environments. On Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
-	@for d in $(VENV)/lib/python*/site-packages/*.dist-info; do test -e $$d/INSTALLER || rm -rf $$d; done
-	$(PY) -m pip install --disable-pip-version-check --no-compile -r requirements.txt
-	$(PY) -m facecourse.run.prepare
+	@"$(PYTHON)" -c '$(RIGHT)' || { echo 'set-up: Python 3.10 to 3.14 is needed, with pip and venv. Install one, or name it: make run PYTHON=python3.12' >&2; exit 1; }
+	@"$(PYTHON)" tools/set_up.py $(VENV)
 	@rm -f $(VENV)/ready-*
 	@touch $@
 
@@ -47,9 +46,12 @@ test: lint
 	$(PY) tools/side_by_side.py "test-notebooks" "test-unit aws-tools"
 	$(PY) tools/side_by_side.py "test-results test-lambda" "test-colab test-scale test-browser"
 
+# Links are checked by pre-commit: that needs the network.
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/codespell
+	$(VENV)/bin/lint-imports --no-cache
 
 test-unit: setup
 	$(PYTEST) tests/unit
@@ -74,7 +76,7 @@ test-lambda: setup
 fuzz: setup
 	FUZZ_REQUESTS=10000 FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) -s tests/lambda/test_fuzz.py
 
-# Notebook 07's room; what needs its optional packages is skipped without them.
+# Of notebook 07; what needs its optional packages is skipped without them.
 test-scale: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/scale
 
@@ -84,17 +86,29 @@ test-colab: setup
 test-browser: setup
 	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/browser
 
-# Runs everything on LFW with the sample people, in a copy, and writes notebooks' outputs, docs/figures.json and pictures.
-publish: setup
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-scale.txt
-	$(PY) -m tools.publish $(PUBLISH)
-
-# Writes the figures of docs/figures.json into README.md and the cards.
-results: setup
-	$(PY) -m tools.write_figures
-
 bench: setup
 	$(PY) -m tests.benchmarks
+
+# Runs what is committed on the sample, and puts the executed notebooks, the front page's picture and the figures here.
+publish: setup
+	$(if $(UV),$(UV) pip install --python $(PY),$(PY) -m pip install --disable-pip-version-check) --quiet -r requirements-scale.txt
+	$(PY) -m tools.publish
+
+# After `make run PROFILE=lfw`: make results PROFILE=lfw writes its figures into docs/figures.json, README.md and the cards.
+results: setup
+	$(PY) -m tools.figures $(PROFILE)
+
+# Writes the repository's address from pyproject.toml into badges, links and set-up cells.
+address: setup
+	$(PY) -m tools.address
+
+# Pins everything in pyproject.toml anew, at today's versions; wants uv, and Python 3.11 or newer.
+EXTRA = $(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
+COMPILE := $(or $(UV),uv) pip compile --quiet --upgrade --no-python-downloads --annotation-style line --custom-compile-command "make lock"
+lock:
+	$(COMPILE) --universal --python-version 3.10 pyproject.toml --extra notebooks --extra deploy --extra test -o requirements.txt
+	$(call EXTRA,scale) | $(COMPILE) --universal --python-version 3.10 -c requirements.txt - -o requirements-scale.txt
+	$(call EXTRA,function) | $(COMPILE) --python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: --no-deps --generate-hashes -c requirements.txt - -o lambda_function/requirements.txt
 
 clean:
 	rm -rf outputs data/cache
