@@ -40,8 +40,9 @@ def embedding_key(sha256: str, face: Face) -> str:
     return f"{sha256}|{hashlib.sha256(where.tobytes()).hexdigest()[:16]}"
 
 
-def embed_crops(backbone: Backbone, crops: list[np.ndarray | None]) -> Iterator[bytes | None]:
+def embed_crops(backbone: Backbone, crops: Iterable[np.ndarray | None]) -> Iterator[bytes | None]:
     """Embed crops, (views, size, size, 3) each, all together; yields float32 bytes, None where there is no crop."""
+    crops = list(crops)
     good = [crop for crop in crops if crop is not None]
     rows = iter(backbone.embedder().embed(np.stack(good)) if good else ())
     for crop in crops:

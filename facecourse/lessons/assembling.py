@@ -1,9 +1,11 @@
 """The dataset as pictures: who is in it, what is odd about some photos, how many photos fall on which side."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 
 from facecourse.core import paths
 from facecourse.core.figures import COLOURS, STYLE, figure
@@ -205,3 +207,28 @@ def _by_number_of_photos(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _short(name: str, length: int = 20) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
+def show_collection(table: pd.DataFrame, person: str, most: int = 24):
+    """Draw a person's photos, kept ones first, each with its verdict below.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Every photo that was found, with its verdict.
+    person : str
+    most : int
+        Photos to show.
+    """
+    part = table[(table.person == person) & (table.file != "")]
+    part = part.assign(order=(part.verdict != "kept")).sort_values("order", kind="stable").head(most)
+    pictures, texts = [], []
+    for row in part.itertuples():
+        try:
+            photo = Image.fromarray(open_photo(row.file))
+        except PhotoError:
+            photo = Image.new("RGB", (TILE, TILE), "lightgrey")
+        pictures.append(np.asarray(ImageOps.pad(photo, (TILE, TILE), color="white")))
+        similarity = "" if np.isnan(row.similarity) else f"\nsimilarity {row.similarity:.2f}"
+        texts.append(textwrap.fill(row.reason, 20) + similarity)
+    return show_faces(pictures, texts, title=f"{person.replace('_', ' ')}: what was found")

@@ -1,10 +1,11 @@
-"""The list of everything that is odd about the photos: what, where, why, and what it means for the split."""
+"""The findings of the photo checks: what is odd, where, why, and what it means for the split."""
 
 from collections import defaultdict
 
+import numpy as np
 import pandas as pd
 
-from facecourse.photos.duplicates import Agreement
+from facecourse.photos.duplicates import WithinPerson
 from facecourse.photos.files import name_key
 from facecourse.photos.label_errors import doubled_people, wrongly_named
 
@@ -91,7 +92,7 @@ def _why_taken(row) -> str:
     return f"the one nearest the centre was taken, though another is {row.rival:.1f} times its size"
 
 
-def double_checks(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> list[dict]:
+def double_checks(table: pd.DataFrame, pairs: np.ndarray) -> list[dict]:
     """List pictures that are there twice, the later one with a pointer to the earlier."""
     person, sums, path = table.person.to_numpy(), table.sha256.to_numpy(), table.path.to_numpy()
     rows = []
@@ -108,15 +109,15 @@ def double_checks(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> list[dic
     return list(unique.values())
 
 
-def person_checks(table: pd.DataFrame, agreement: Agreement) -> list[dict]:
+def person_checks(table: pd.DataFrame, similarity: WithinPerson) -> list[dict]:
     """List photos that probably show somebody else than their person's other photos."""
     rows = []
-    for i in agreement.doubtful():
-        reason = f"similarity {agreement.own[i]:.2f} to this person's other photos"
-        if agreement.own[i] < agreement.rival[i]:
-            reason += f", {agreement.rival[i]:.2f} to {agreement.who[i]}"
+    for i in similarity.doubtful():
+        reason = f"similarity {similarity.own[i]:.2f} to this person's other photos"
+        if similarity.own[i] < similarity.rival[i]:
+            reason += f", {similarity.rival[i]:.2f} to {similarity.who[i]}"
         else:
-            reason += f"; of strangers' photos one in ten reaches {agreement.common:.2f}"
+            reason += f"; of strangers' photos one in ten reaches {similarity.common:.2f}"
         rows.append(_row("different_person", table.iloc[i], reason))
     return rows
 

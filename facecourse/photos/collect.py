@@ -4,31 +4,29 @@ import argparse
 import csv
 import json
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from facecourse.core import paths
+from facecourse.core.cache import write_atomically
 from facecourse.core.downloads import DownloadError
-from facecourse.core.files import write_atomically
-from facecourse.detection import detector
-from facecourse.embedding import embeddings
-from facecourse.lessons.faces_pictures import show_faces
+from facecourse.detection.detector import detect_photos
+from facecourse.embedding.backbones import find_backbone
+from facecourse.embedding.embeddings import embed_faces
 from facecourse.photos.commons import API, PAUSE, PICTURES, Commons, CommonsError, CommonsPhoto
 from facecourse.photos.credits import add_credits, read_credits
-from facecourse.photos.files import folder_name, sha256
-from lambda_function.photos import PhotoError, open_photo
+from facecourse.photos.files import folder_name
+from lambda_function.photos import PhotoError
+from lambda_function.pipeline import sha256_of
 
 LOOK_AT = 40  # search results per person
 KEEP = 20  # photos per person
 SMALLEST = 60  # pixels of the face's shorter side
 AGREE = 0.5  # cosine similarity to the others; between different people of LFW 1 in 1,000 reaches it
 ENOUGH = 3  # photos that must agree with each other before any is believed
-TILE = 160  # pixels of a thumbnail
 BACKBONE = "msceleb1m"  # AGREE belongs to it
 VERDICTS = {
     "kept": "kept",
@@ -145,7 +143,7 @@ def _fetched(client: Commons, photo: CommonsPhoto, store: Path) -> dict:
         except DownloadError as error:
             return row | {"verdict": "not_fetched", "title": f"{photo.title} ({error})"}
         part.replace(target)
-    return row | {"file": str(target), "sha256": sha256(target.read_bytes())}
+    return row | {"file": str(target), "sha256": sha256_of(target)}
 
 
 def _look(table: pd.DataFrame) -> None:
@@ -153,7 +151,7 @@ def _look(table: pd.DataFrame) -> None:
     for i in table.index[table.verdict == ""]:
         path, value = table.file[i], table.sha256[i]
         try:
-            faces = detector.detect_photos([path], [value], progress=False)[value]
+            faces = detect_photos([path], [value], progress=False)[value]
         except PhotoError:
             table.loc[i, "verdict"] = "unreadable"
             continue
@@ -166,11 +164,12 @@ def _look(table: pd.DataFrame) -> None:
 def _keep_those_that_agree(table: pd.DataFrame, good: pd.Index) -> None:
     if not len(good):
         return
-    paths, sums = [Path(table.file[i]) for i in good], [table.sha256[i] for i in good]
-    found = detector.detect_photos(paths, sums, progress=False)
+    files, sums = [Path(table.file[i]) for i in good], [table.sha256[i] for i in good]
+    found = detect_photos(files, sums, progress=False)
     faces = [found[value][0] for value in sums]
-    embeddings = embeddings.embed_faces(paths, sums, faces, BACKBONE, progress=False)
-    member, similarity = largest_agreement(embeddings)
+    member, similarity = largest_agreement(
+        embed_faces(files, sums, faces, find_backbone(BACKBONE), progress=False)
+    )
     table.loc[good, "similarity"] = similarity
     table.loc[good, "verdict"] = np.where(member, "kept", "someone_else")
     kept = good[member]
@@ -236,31 +235,6 @@ def collection_summary(table: pd.DataFrame) -> pd.DataFrame:
     counted = counted[order]
     counted.insert(0, "found", counted.sum(axis=1))
     return counted
-
-
-def show_collection(table: pd.DataFrame, person: str, most: int = 24):
-    """Draw a person's photos, kept ones first, each with its verdict below.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Every photo that was found, with its verdict.
-    person : str
-    most : int
-        Photos to show.
-    """
-    part = table[(table.person == person) & (table.file != "")]
-    part = part.assign(order=(part.verdict != "kept")).sort_values("order", kind="stable").head(most)
-    pictures, texts = [], []
-    for row in part.itertuples():
-        try:
-            photo = Image.fromarray(open_photo(row.file))
-        except PhotoError:
-            photo = Image.new("RGB", (TILE, TILE), "lightgrey")
-        pictures.append(np.asarray(ImageOps.pad(photo, (TILE, TILE), color="white")))
-        similarity = "" if np.isnan(row.similarity) else f"\nsimilarity {row.similarity:.2f}"
-        texts.append(textwrap.fill(row.reason, 20) + similarity)
-    return show_faces(pictures, texts, title=f"{person.replace('_', ' ')}: what was found")
 
 
 def main(arguments: list[str] | None = None) -> int:

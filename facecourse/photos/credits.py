@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from facecourse.core.files import write_atomically
+from facecourse.core.cache import write_atomically
 
 COLUMNS = ("path", "title", "author", "licence", "licence_url", "source")
 

@@ -1,9 +1,12 @@
 """LFW and own people -> found, checked, split: the one table that every later notebook starts from."""
 
 import json
+import math
 import os
 import re
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,28 +14,38 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm.auto import tqdm
 
 from facecourse.core import paths, sources
-from facecourse.core.files import write_atomically
+from facecourse.core.cache import ContentCache, batches, cached, write_atomically
 from facecourse.core.paths import outputs_for, require
-from facecourse.core.report import record, stage
-from facecourse.detection import detector
-from facecourse.embedding import embeddings
-from facecourse.photos import checks, duplicates, examine, flags
+from facecourse.core.report import keep_longest, record
+from facecourse.detection.detector import STORE, detector
+from facecourse.embedding.backbones import Backbone, default_backbone, default_views, find_backbone
+from facecourse.embedding.embeddings import as_rows, embed_crops, embedding_key, embedding_store
+from facecourse.photos import checks, flags
 from facecourse.photos.credits import read_credits
+from facecourse.photos.duplicates import duplicate_groups, near_pairs, within_person_similarity
+from facecourse.photos.examine import examine, faces_of, rounded
 from facecourse.photos.files import PhotoFile, scan
 from facecourse.photos.label_errors import doubled_people, wrongly_named
 from facecourse.photos.splits import course_split, seed_split
-from lambda_function.faces import select_face
+from lambda_function.faces import Face
+from lambda_function.gallery import Gallery
+from lambda_function.photos import open_photo
+from lambda_function.pipeline import Recogniser, sha256_of
+
+LOOKS = "v1"  # part of the cache's name: change it when `examine` notes something else
+MAX_BYTES = 200_000_000
+BATCH = 64  # photos whose results are put on disk together: what a kill can cost
 
 LICENCES = {
     "people": "the reader's own; the sample's are CC0",
     "others": "CC0",
-    "celebrities": "none stated (photos found on the web)",
     "lfw": "none stated (press photos, research)",
 }
 SOURCES = {  # beside the reader's own people
-    "sample": {"others": lambda: paths.DATA / "others", "celebrities": lambda: sources.celebrity_photos()},
+    "sample": {"others": lambda: paths.DATA / "others"},
     "lfw": {"lfw": lambda: sources.lfw_photos()},
 }
 SCHEMA = pa.schema(
@@ -49,6 +62,7 @@ SCHEMA = pa.schema(
         ("landmarks", pa.list_(pa.float32())),
         ("score", pa.float32()),
         ("quality", pa.float32()),
+        ("group", pa.int32()),
         ("problem", pa.string()),
         ("reason", pa.string()),
         ("flag", pa.string()),
@@ -66,7 +80,7 @@ def find_photos(
     Parameters
     ----------
     profile : str
-        "sample": people, data/others and the celebrities. "lfw": people and all of LFW.
+        "sample": people and data/others. "lfw": people and all of LFW.
     people : path, optional
         Folder with one sub-folder per own person; data/people by default.
     photos_each : str
@@ -107,7 +121,7 @@ def find_photos(
         raise FileNotFoundError(
             f"no photo was found: {folder} holds no person's folder with files, and nothing could be fetched"
         )
-    return sorted(files, key=lambda file: (file.person, file.shown)), notices
+    return sorted(files, key=lambda file: (file.person, file.display_path)), notices
 
 
 def _credited(files: list[PhotoFile], folder: Path) -> list[PhotoFile]:
@@ -125,32 +139,35 @@ def _missing(source: str, error: Exception) -> dict:
 def assemble(
     profile: str,
     people: str | Path | None = None,
-    backbone: str | None = None,
+    backbone: Backbone | None = None,
     photos_each: str = "1-999",
     progress: bool = True,
+    decisions: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """Find, check and split all photos, and write the manifest.
 
-    No photo is ever changed, moved or deleted. What was computed once for a photo is kept by its content:
-    a run that was killed goes on, and a second run does only what is new. Writes
+    No photo is ever changed, moved or deleted. Each is decoded once, and what was computed for it is kept by its
+    content: a run that was killed goes on, and a second run does only what is new. Writes
     outputs/<profile>/manifest.parquet, manifest.csv and checks.csv, and brings data/flags.csv up to date.
 
     Parameters
     ----------
     profile, people, photos_each
         As in `find_photos`.
-    backbone : str, optional
-        Network that compares a photo with its person's others; by default the profile's.
+    backbone : Backbone, optional
+        Network that embeds the faces, here to compare a photo with its person's others; by default the profile's.
     progress : bool
+    decisions : dict of str to str, optional
+        Path to "keep" or "drop", on top of data/flags.csv, to see what would come of it: nothing is written then.
 
     Returns
     -------
     DataFrame
-        One row per file: path, sha256, person, source, licence, width, height, faces (how many were
-        found), box (x0, y0, x1, y1) and landmarks (x, y of image-left eye, image-right eye, nose,
-        image-left and image-right mouth corner) of the face that was taken, in pixels of the upright
-        photo, score (0 to 1), quality (sharpness, see `examine.sharpness`), problem ("" or codes,
-        see `checks`), reason, flag, seed_split, course_split (both "" for photos that are not used).
+        One row per file: path, sha256, person, source, licence, width, height, faces (how many were found), box
+        (x0, y0, x1, y1) and landmarks (x, y of image-left eye, image-right eye, nose, image-left and image-right
+        mouth corner) of the main face, in pixels of the upright photo, score (0 to 1), quality (sharpness, see
+        `examine.sharpness`), group (the same number for near duplicates), problem ("" or codes, see `checks`),
+        reason, flag, seed_split, course_split (both "" for photos that are not used).
 
     Raises
     ------
@@ -159,87 +176,175 @@ def assemble(
     """
     decided = flags.read_flags()  # a mistake in there should show before the long work, not after
     files, rows = find_photos(profile, people, photos_each)
-    table = examined(files, progress)
-    with stage(profile, "detect"):
-        add_faces(table, progress)
-    pairs = find_doubles(table)
-    with stage(profile, "embed"):
-        embeddings = embeddings.embed_manifest(
-            table, backbone or embeddings.default_backbone(profile), progress=progress
-        )
+    backbone = backbone or find_backbone(default_backbone(profile), default_views(profile))
+    records, sums, embeddings, seconds = look_at_photos(files, backbone, progress)
+    keep_longest(profile, **seconds)
+    table = as_table(files, sums, records)
+    readable = np.flatnonzero(table.phash != "")
+    part = table.iloc[readable]
+    thumbnails = [records[i]["thumbnail"] for i in readable]
+    pairs = readable[near_pairs(part.phash.tolist(), thumbnails, part.sha256.tolist(), part.person.tolist())]
     rows += checks.file_checks(table) + checks.face_checks(table) + checks.double_checks(table, pairs)
-    rows += checks.person_checks(table, duplicates.agreement(embeddings, table.person))
+    rows += checks.person_checks(table, within_person_similarity(embeddings, table.person))
     rows += checks.name_checks(table) + checks.label_checks(table)
     found = checks.as_table(rows)
     add_problems(table, found)
     table["flag"] = flags.decisions(table.path, table.sha256, decided)
-    add_splits(table, pairs)
-    _write(profile, table, found)
-    return load_manifest(profile)
+    if decisions:
+        table["flag"] = table.path.map(decisions).fillna(table.flag)
+    table["group"] = duplicate_groups(len(table), pairs)
+    add_splits(table)
+    if not decisions:
+        _write(profile, table, found)
+    return table[SCHEMA.names]
 
 
-def examined(files: list[PhotoFile], progress: bool = True) -> pd.DataFrame:
-    """Read what can be read: one row per file, its hash, size, and what is wrong or unusual."""
-    sums, facts = examine.examine_files(files, progress)
-    facts = [facts[value] for value in sums]
+def look_at_photos(
+    files: list[PhotoFile], backbone: Backbone, progress: bool = True
+) -> tuple[list[dict], list[str], np.ndarray, dict[str, float]]:
+    """Read, check, search and embed photos, each decoded once; what has not changed is not even opened.
+
+    Returns
+    -------
+    (list of dict, list of str, ndarray of shape (n, d), dict of str to float)
+        What `examine` noted of each file; its SHA-256, "" where it cannot be read; the embedding of its main face,
+        nan without one; and the seconds spent on "detect" (all before the embedding) and "embed".
+    """
+    hashes, looks, store = (
+        ContentCache("hashes"),
+        ContentCache(f"looks-{LOOKS}-{STORE}"),
+        embedding_store(backbone),
+    )
+    nobody = Gallery([], np.zeros((0, backbone.embedder().dimension)))
+    recogniser = Recogniser(detector(threads=1), backbone.embedder(), nobody, views=backbone.views)
+    records, sums, rows, crops = [], [], [], {}
+    seconds = {"detect": 0.0, "embed": 0.0}
+
+    def look(file: PhotoFile, sha256: str) -> bytes | None:
+        try:
+            record, crops[sha256] = examine(Path(file.path).read_bytes(), recogniser)
+        except OSError:  # gone since its hash was taken
+            return None
+        return json.dumps(record).encode()
+
+    def cut(file: PhotoFile, sha256: str, face: Face) -> np.ndarray:
+        held = crops.get(sha256)
+        return recogniser.cut(open_photo(file.path), face) if held is None else held
+
+    with (
+        tqdm(total=len(files), desc="photos", unit="photo", mininterval=0.5, disable=not progress) as bar,
+        ThreadPoolExecutor(paths.THREADS) as pool,
+    ):
+        for part in batches(len(files), BATCH):
+            start, batch = time.perf_counter(), [files[i] for i in part]
+            own = _hashes(batch, hashes, pool)
+            values = cached(looks, own, lambda todo, b=batch, o=own: pool.map(look, *_pick(todo, b, o)))
+            found = [json.loads(v) if v else _unreadable(f) for f, v in zip(batch, values, strict=True)]
+            faces = [_main_face(record) for record in found]
+            keys = [embedding_key(s, face) if face else "" for s, face in zip(own, faces, strict=True)]
+            middle = time.perf_counter()
+            rows += cached(
+                store,
+                keys,
+                lambda todo, b=batch, o=own, f=faces: embed_crops(
+                    backbone, pool.map(cut, *_pick(todo, b, o, f))
+                ),
+            )
+            crops.clear()
+            seconds["detect"] += middle - start
+            seconds["embed"] += time.perf_counter() - middle
+            records += found
+            sums += [s if v else "" for s, v in zip(own, values, strict=True)]
+            bar.update(len(part))
+    return records, sums, as_rows(rows, backbone.embedder().dimension), seconds
+
+
+def _pick(places: list[int], *columns: list) -> list[list]:
+    return [[column[i] for i in places] for column in columns]
+
+
+def _hashes(files: list[PhotoFile], kept: ContentCache, pool: ThreadPoolExecutor) -> list[str]:
+    """Return the SHA-256 of each file, "" where it cannot be read; those of unchanged files are remembered."""
+
+    def digest(file: PhotoFile) -> bytes | None:
+        try:
+            return None if file.problem or _too_large(file) else sha256_of(Path(file.path)).encode()
+        except OSError:
+            return None
+
+    values = cached(
+        kept, [f.fingerprint for f in files], lambda todo: pool.map(digest, [files[i] for i in todo])
+    )
+    fresh = [i for i, file in enumerate(files) if not file.fingerprint]
+    for i, value in zip(fresh, pool.map(digest, [files[i] for i in fresh]), strict=True):
+        values[i] = value
+    return [value.decode() if value else "" for value in values]
+
+
+def _too_large(file: PhotoFile) -> bool:
+    return Path(file.path).stat().st_size > MAX_BYTES
+
+
+def _unreadable(file: PhotoFile) -> dict:
+    reason = file.problem
+    try:
+        if not reason and _too_large(file):
+            reason = f"it is larger than {MAX_BYTES / 1e6:.0f} MB"
+        if not reason:
+            with open(file.path, "rb"):
+                reason = "it changed while it was read; run this again"
+    except OSError as error:
+        reason = f"it cannot be opened: {error.strerror}"
+    return {"problem": "unreadable", "reason": reason}
+
+
+def _main_face(record: dict) -> Face | None:
+    main = record.get("main")
+    return None if main is None else rounded(faces_of(record)[main])
+
+
+def as_table(files: list[PhotoFile], sums: list[str], records: list[dict]) -> pd.DataFrame:
+    """Put what is known of each file into one row of the manifest to be, with what the checks want besides."""
     return pd.DataFrame(
         {
-            "path": [file.shown for file in files],
-            "sha256": [value if len(value) == 64 else "" for value in sums],
+            "path": [file.display_path for file in files],
+            "sha256": sums,
             "person": [file.person for file in files],
             "source": [file.source for file in files],
             "licence": [file.licence for file in files],
-            "width": [fact.get("width", 0) for fact in facts],
-            "height": [fact.get("height", 0) for fact in facts],
-            "phash": [fact.get("phash", "") for fact in facts],
-            "notes": [",".join(fact.get("notes", ())) for fact in facts],
-            "fault": [fact["problem"] for fact in facts],
-            "fault_reason": [fact["reason"] for fact in facts],
+            "width": [record.get("width", 0) for record in records],
+            "height": [record.get("height", 0) for record in records],
+            "phash": [record.get("phash", "") for record in records],
+            "notes": [",".join(record.get("notes", ())) for record in records],
+            "fault": [record["problem"] for record in records],
+            "fault_reason": [record["reason"] for record in records],
         }
-    )
+    ).join(pd.DataFrame([_describe(record) for record in records]))
 
 
-def add_faces(table: pd.DataFrame, progress: bool = True) -> None:
-    """Find the faces of all readable photos, take one per photo, and measure it."""
-    good = np.flatnonzero(table.fault == "")
-    paths, sums = [str(paths.ROOT / path) for path in table.path], table.sha256.tolist()
-    widths, heights = table.width.tolist(), table.height.tolist()  # a cell of a DataFrame costs far more
-    found = detector.detect_photos([paths[i] for i in good], [sums[i] for i in good], progress=progress)
-    columns = {name: [empty] * len(table) for name, empty in _NO_FACE.items()}
-    for i in good:
-        faces = found[sums[i]]
-        if (chosen := select_face(faces, widths[i], heights[i])) is not None:
-            for name, value in _describe(faces, chosen).items():
-                columns[name][i] = value
-    for name, values in columns.items():
-        table[name] = values
-    table["quality"] = examine.face_sharpness(paths, sums, columns["box"], progress)
-
-
-_NO_FACE = {"faces": 0, "box": None, "landmarks": None, "score": float("nan"), "rival": 0.0, "face_side": 0.0}
-
-
-def _describe(faces: list, chosen: int) -> dict:
-    """Describe the face that was taken, and how large the largest other one is beside it."""
-    face = faces[chosen]
-    areas = [float((other.box[2] - other.box[0]) * (other.box[3] - other.box[1])) for other in faces]
-    others = areas[:chosen] + areas[chosen + 1 :]
+def _describe(record: dict) -> dict:
+    """Describe the main face, and how large the largest other one is beside it."""
+    faces, main = faces_of(record), record.get("main")
+    if main is None:
+        return dict.fromkeys(("box", "landmarks")) | {
+            "faces": 0,
+            "score": math.nan,
+            "rival": 0.0,
+            "face_side": 0.0,
+            "quality": math.nan,
+        }
+    sides = np.stack([face.box[2:] - face.box[:2] for face in faces])
+    areas = sides.prod(axis=1)
+    face = faces[main]
     return {
-        "faces": len(faces),
         "box": [round(float(value), 2) for value in face.box],
         "landmarks": [round(float(value), 2) for value in np.ravel(face.landmarks)],
+        "faces": len(faces),
         "score": round(float(face.score), 4),
-        "rival": max(others, default=0.0) / max(areas[chosen], 1e-6),
-        "face_side": float(min(face.box[2] - face.box[0], face.box[3] - face.box[1])),
+        "rival": float(np.delete(areas, main).max(initial=0.0) / max(areas[main], 1e-6)),
+        "face_side": float(sides[main].min()),
+        "quality": record["quality"],
     }
-
-
-def find_doubles(table: pd.DataFrame) -> list[tuple[int, int]]:
-    """Find pairs of rows that show the same picture."""
-    rows = np.flatnonzero(table.phash != "")
-    part = table.iloc[rows]
-    pairs = duplicates.near_pairs(part.phash.tolist(), part.sha256.tolist(), part.person.tolist())
-    return [(int(rows[i]), int(rows[j])) for i, j in pairs]
 
 
 def add_problems(table: pd.DataFrame, found: pd.DataFrame) -> None:
@@ -249,11 +354,10 @@ def add_problems(table: pd.DataFrame, found: pd.DataFrame) -> None:
     table["reason"] = table.path.map(grave.reason.agg("; ".join)).fillna("")
 
 
-def add_splits(table: pd.DataFrame, pairs: list[tuple[int, int]]) -> None:
+def add_splits(table: pd.DataFrame) -> None:
     """Split the photos that have a face and that the reader has not dropped."""
     usable = (table.faces > 0) & (table.flag != "drop")
-    persons, sums = table.person.tolist(), table.sha256.tolist()
-    groups = duplicates.groups(len(table), pairs).tolist()
+    persons, sums, groups = table.person.tolist(), table.sha256.tolist(), table.group.tolist()
     table["seed_split"] = seed_split(persons, sums, usable.tolist())
     rightly = (usable & (wrongly_named(table) == "")).tolist()
     doubled = set(doubled_people(table.person[table.source == "lfw"]))

@@ -1,13 +1,12 @@
 """Photos that are the same picture twice, and photos that show somebody else than their folder says."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-
-from facecourse.photos.examine import thumbnails
 
 # Found by looking at LFW's closest pairs. Between photos of one person a false alarm costs nothing (both
 # stay on the same side of a split), so it is caught early; between two people it accuses somebody's
@@ -17,58 +16,52 @@ OTHER_PERSON = (8, 0.95)
 BLOCK = 512
 
 
-def near_pairs(hashes: Sequence[str], sums: Sequence[str], persons: Sequence[str]) -> list[tuple[int, int]]:
+def near_pairs(
+    hashes: Sequence[str], thumbnails: Sequence[str], sums: Sequence[str], persons: Sequence[str]
+) -> np.ndarray:
     """Find all pairs of photos that show the same picture: also in another size, crop or quality.
 
-    First by perceptual hash (Zauner 2010; the discrete cosine transform of the grey picture), which costs
-    one operation per pair, then, among those, by correlating the 32 x 32 grey copies.
+    First by perceptual hash (Zauner 2010; the discrete cosine transform of the grey picture), which costs one
+    operation per pair, then, among those, by correlating the 32 x 32 grey copies.
 
     Parameters
     ----------
-    hashes : sequence of str
-        Perceptual hashes, 16 hexadecimal digits.
-    sums : sequence of str
-        SHA-256 of the photos, to look up their grey copies.
+    hashes, thumbnails, sums : sequence of str
+        From `examine.examine`: perceptual hashes and grey copies; and the SHA-256.
     persons : sequence of str
 
     Returns
     -------
-    list of (int, int)
-        Pairs of positions i < j, in order.
+    ndarray of shape (pairs, 2), int64
+        Positions i < j, in order.
     """
     bits = np.array([int(value, 16) for value in hashes], dtype=np.uint64)
     names = np.unique(np.asarray(persons, dtype=object).astype(str), return_inverse=True)[1]
-    candidates = []
+    candidates = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(bits), BLOCK):
-        distance = _differing_bits(bits[start : start + BLOCK, None] ^ bits[None, start:])
+        distance = np.bitwise_count(bits[start : start + BLOCK, None] ^ bits[None, start:])
         rows, columns = np.nonzero(distance <= SAME_PERSON[0])
         rows, columns, away = rows + start, columns + start, distance[rows, columns]
         keep = (rows < columns) & ((names[rows] == names[columns]) | (away <= OTHER_PERSON[0]))
         candidates.append(np.column_stack([rows[keep], columns[keep]]))
-    pairs = np.concatenate(candidates) if candidates else np.zeros((0, 2), int)
-    small = thumbnails({sums[i] for i in np.unique(pairs)})
-    return [
-        (int(i), int(j))
+    pairs = np.concatenate(candidates)
+    grey = {i: _normalised(thumbnails[i]) for i in np.unique(pairs)}
+    alike = [
+        sums[i] == sums[j]
+        or float(grey[i] @ grey[j]) >= (SAME_PERSON if names[i] == names[j] else OTHER_PERSON)[1]
         for i, j in pairs
-        if sums[i] == sums[j] or _alike(small, sums[i], sums[j], names[i] == names[j])
     ]
+    return pairs[np.array(alike, bool)]
 
 
-def _differing_bits(values: np.ndarray) -> np.ndarray:
-    """Count the ones of each 64-bit number."""
-    if hasattr(np, "bitwise_count"):
-        return np.bitwise_count(values)
-    parts = values[..., None].view(np.uint8)  # numpy before 2.0
-    return np.unpackbits(parts, axis=-1).sum(-1, dtype=np.uint8)
+def _normalised(thumbnail: str) -> np.ndarray:
+    """Decode a grey copy to mean 0 and length 1."""
+    pixels = np.frombuffer(base64.b64decode(thumbnail), np.uint8).astype(np.float32)
+    pixels -= pixels.mean()
+    return pixels / max(float(np.linalg.norm(pixels)), 1e-6)
 
 
-def _alike(small: dict[str, np.ndarray], a: str, b: str, same_person: bool) -> bool:
-    if a not in small or b not in small:
-        return False
-    return float(small[a] @ small[b]) >= (SAME_PERSON if same_person else OTHER_PERSON)[1]
-
-
-def groups(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+def duplicate_groups(count: int, pairs: np.ndarray) -> np.ndarray:
     """Number the groups of photos that are connected by `pairs`, directly or through others.
 
     Returns
@@ -78,13 +71,12 @@ def groups(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """
     if not len(pairs):
         return np.arange(count)
-    ends = np.asarray(pairs)
-    links = coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count))
     return connected_components(links, directed=False)[1]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class WithinPerson:
     """How well photos agree with their person's others, and how well with somebody else.
 
     Attributes
@@ -117,7 +109,7 @@ class Agreement:
         return np.flatnonzero((self.own < self.rare) & ((self.own < self.rival) | (self.own < self.common)))
 
 
-def agreement(embeddings: np.ndarray, persons: Sequence[str]) -> Agreement:
+def within_person_similarity(embeddings: np.ndarray, persons: Sequence[str]) -> WithinPerson:
     """Compare each photo with the others of its person, and the odd ones with everybody else.
 
     Parameters
@@ -144,7 +136,7 @@ def agreement(embeddings: np.ndarray, persons: Sequence[str]) -> Agreement:
         scores[who[place]] = -1.0
         best = int(scores.argmax())
         rival[good[place]], nearest[good[place]] = scores[best], str(labels[best])
-    return Agreement(own, rival, nearest, common, rare)
+    return WithinPerson(own, rival, nearest, common, rare)
 
 
 def _stranger_levels(vectors: np.ndarray, who: np.ndarray, means: np.ndarray) -> tuple[float, float]:

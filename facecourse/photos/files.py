@@ -1,6 +1,5 @@
-"""Which photo files there are, whose they are, and their hashes, without reading what has not changed."""
+"""Which photo files there are, and whose they are, without opening any."""
 
-import hashlib
 import os
 import re
 import stat
@@ -14,51 +13,44 @@ from facecourse.core import paths
 
 SIDE_FILES = {"credits.csv", "flags.csv", "readme.md", "thumbs.db", "desktop.ini"}
 WINDOWS_RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
-FRESH_NS = (
-    2_000_000_000  # a file changed twice within a clock tick looks unchanged: don't trust a young stamp
-)
+FRESH_NS = 2_000_000_000  # a file changed twice within a clock tick looks unchanged: don't trust a young one
 
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """One file in somebody's folder.
+    """One file in a person's folder.
 
     Attributes
     ----------
     path : str
         Where to open it.
-    shown : str
+    display_path : str
         As the manifest has it: with forward slashes, relative to the project where it lies inside.
     person : str
         Name made from the folder's name, see `person_name`.
     source, licence : str
-    size : int
-        Bytes.
-    stamp : str
+    fingerprint : str
         Changes whenever the file does; "" if it must not be relied on.
     problem : str
         "" or why it cannot be read at all.
     """
 
     path: str
-    shown: str
+    display_path: str
     person: str
     source: str
     licence: str
-    size: int
-    stamp: str
+    fingerprint: str
     problem: str = ""
 
 
 def person_name(folder: str) -> str:
     """Turn a folder's name into the person's name: "Zoë  Saldaña" -> "Zoë_Saldaña".
 
-    Unicode is brought into one form (NFC: macOS and Linux store accents differently), and runs of spaces
-    become one underscore, as LFW writes names. The underscore that `folder_name` puts behind a reserved
-    word is taken off.
+    Unicode is brought into one form (NFC: macOS and Linux store accents differently), and runs of spaces become one
+    underscore, as LFW writes names.
     """
-    name = re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", folder)).strip("_")
-    return name or folder
+    return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", folder)).strip("_") or folder
 
 
 def folder_name(person: str) -> str:
@@ -69,9 +61,8 @@ def folder_name(person: str) -> str:
     ValueError
         If nothing is left of the name.
     """
-    kept = "".join(
-        c for c in unicodedata.normalize("NFC", person) if c.isprintable() and c not in '<>:"/\\|?*'
-    )
+    composed = unicodedata.normalize("NFC", person)
+    kept = "".join(c for c in composed if c.isprintable() and c not in '<>:"/\\|?*')
     name = re.sub(r"[\s_]+", "_", kept).strip("_")
     while len(name.encode()) > 200:  # 255 bytes is the limit, and a file name repeats it with a number
         name = name[:-1]
@@ -92,18 +83,8 @@ def name_key(person: str) -> str:
 def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list[dict]]:
     """List the files of a folder with one sub-folder per person.
 
-    Parameters
-    ----------
-    folder : Path
-        folder/Name/anything; folders inside a person's folder belong to that person.
-    source, licence : str
-        Noted with every file.
-
-    Returns
-    -------
-    (list of PhotoFile, list of dict)
-        The files in order of their path, and notices {check, person, path, reason} about what holds no
-        photos.
+    Folders inside a person's folder belong to that person. Returned are the files in order of their path, and
+    notices {check, person, path, reason} about what holds no photos.
 
     Raises
     ------
@@ -113,22 +94,23 @@ def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list
     root = Path(folder).expanduser().resolve()
     if not root.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
-    shown_root = (
-        root.relative_to(paths.ROOT).as_posix() if root.is_relative_to(paths.ROOT) else root.as_posix()
-    )
+    inside = root.is_relative_to(paths.ROOT)
+    display_root = (root.relative_to(paths.ROOT) if inside else root).as_posix()
     files, notices = [], []
     for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
+        display = f"{display_root}/{entry.name}"
         if _ignored(entry.name):
             continue
         if not entry.is_dir():
-            notices.append(
-                _notice("stray_file", "", f"{shown_root}/{entry.name}", "lies in no person's folder")
-            )
+            notices.append(_notice("stray_file", "", display, "lies in no person's folder"))
             continue
-        shown = f"{shown_root}/{entry.name}"
-        found = list(_files_below(entry.path, shown, person_name(entry.name), source, licence))
+        person = person_name(entry.name)
+        found = [
+            _photo_file(path, display, person, source, licence)
+            for path, display in _below(entry.path, display)
+        ]
         if not found:
-            notices.append(_notice("empty_folder", person_name(entry.name), shown, "holds no files"))
+            notices.append(_notice("empty_folder", person, display, "holds no files"))
         files += found
     return files, notices
 
@@ -146,39 +128,33 @@ def _printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
-def _files_below(folder: str, shown: str, person: str, source: str, licence: str) -> Iterator[PhotoFile]:
+def _below(folder: str, display: str) -> Iterator[tuple[str, str]]:
+    """Yield every file below a folder, in order; a folder that cannot be listed is given like a file, to be reported."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield PhotoFile(
-            folder, _printable(shown), _printable(person), source, licence, 0, "", str(error.strerror)
-        )
+    except OSError:
+        yield folder, display
         return
     for entry in entries:
         if _ignored(entry.name):
             continue
-        below = f"{shown}/{entry.name}"
         if entry.is_dir(follow_symlinks=False):
-            yield from _files_below(entry.path, below, person, source, licence)
+            yield from _below(entry.path, f"{display}/{entry.name}")
         else:
-            yield _photo_file(entry, below, person, source, licence)
+            yield entry.path, f"{display}/{entry.name}"
 
 
-def _photo_file(entry: os.DirEntry, shown: str, person: str, source: str, licence: str) -> PhotoFile:
-    common = entry.path, _printable(shown), _printable(person), source, licence
-    if common[1] != shown:
-        return PhotoFile(*common, 0, "", "its name is not valid Unicode; rename it")
+def _photo_file(path: str, display: str, person: str, source: str, licence: str) -> PhotoFile:
+    fingerprint = problem = ""
     try:
-        found = entry.stat()
+        found = Path(path).stat()
+        if stat.S_ISREG(found.st_mode):
+            if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) >= FRESH_NS:
+                fingerprint = f"{path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}"
+        else:  # opening a named pipe would wait for ever
+            problem = "it is not a file"
     except OSError as error:
-        return PhotoFile(*common, 0, "", f"it cannot be opened: {error.strerror}")
-    if not stat.S_ISREG(found.st_mode):  # opening a named pipe would wait for ever
-        return PhotoFile(*common, 0, "", "it is not a file")
-    young = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < FRESH_NS
-    stamp = "" if young else f"{entry.path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ctime_ns}"
-    return PhotoFile(*common, found.st_size, stamp)
-
-
-def sha256(data: bytes) -> str:
-    """Return the SHA-256 of `data` as 64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+        problem = f"it cannot be opened: {error.strerror}"
+    if _printable(display) != display:
+        fingerprint, problem = "", "its name is not valid Unicode; rename it"
+    return PhotoFile(path, _printable(display), _printable(person), source, licence, fingerprint, problem)

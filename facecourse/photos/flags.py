@@ -1,12 +1,14 @@
 """The reader's decisions about photos with a problem, kept in data/flags.csv."""
 
 import csv
-import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from facecourse.core import paths
-from facecourse.core.files import write_atomically
+from facecourse.core.cache import write_atomically
 
 COLUMNS = ("path", "person", "problem", "reason", "flag", "sha256")
 DECISIONS = ("", "keep", "drop")
@@ -17,8 +19,8 @@ class FlagsError(ValueError):
 
 
 def flags_path() -> Path:
-    """Return where the decisions are kept."""
-    return paths.DATA / "flags.csv"
+    """Return where the decisions are kept: data/flags.csv, or FACECOURSE_FLAGS."""
+    return Path(os.environ.get("FACECOURSE_FLAGS") or paths.DATA / "flags.csv")
 
 
 def read_flags() -> list[dict[str, str]]:
@@ -32,21 +34,22 @@ def read_flags() -> list[dict[str, str]]:
     path = flags_path()
     if not path.exists():
         return []
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    try:  # a spreadsheet in Berlin writes semicolons
+        table = pd.read_csv(
+            path, sep=None, engine="python", dtype=str, encoding="utf-8-sig", keep_default_na=False
+        )
     except UnicodeDecodeError:
         raise FlagsError(f"{path.name} is not saved as UTF-8: save it as “CSV UTF-8”") from None
-    first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)  # a spreadsheet in Berlin writes semicolons
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
-    if rows and not {"path", "flag"} <= set(rows[0]):
-        raise FlagsError(f"{path.name} needs the columns path and flag; its first line is {first.strip()!r}")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise FlagsError(f"{path.name} is no table: {error}") from None
+    if not {"path", "flag"} <= set(table):
+        raise FlagsError(f"{path.name} needs the columns path and flag; it has {', '.join(table)}")
+    rows = table.reindex(columns=COLUMNS, fill_value="").to_dict("records")
     return [_checked(path, number, row) for number, row in enumerate(rows, start=2)]
 
 
 def _checked(path: Path, number: int, row: dict) -> dict[str, str]:
-    clean = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    clean = {column: (row[column] or "").strip() for column in COLUMNS}
     clean["flag"] = clean["flag"].lower()
     if clean["flag"] not in DECISIONS:
         raise FlagsError(
@@ -130,10 +133,6 @@ def set_flag(path: str, flag: str) -> None:
 
 
 def _save(rows: list[dict[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: row["path"]))
-    write_atomically(
-        flags_path(), text.getvalue().encode("utf-8-sig")
-    )  # spreadsheets need the mark to see UTF-8
+    table = pd.DataFrame(sorted(rows, key=lambda row: row["path"]), columns=COLUMNS)
+    # Spreadsheets need the mark of utf-8-sig to see UTF-8.
+    write_atomically(flags_path(), table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig"))

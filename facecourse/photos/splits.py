@@ -7,14 +7,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from facecourse.photos import examine
-from facecourse.photos.duplicates import near_pairs
-
 STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is never trained on
 
 
 def seed_split(persons: Sequence[str], sums: Sequence[str], usable: Sequence[bool]) -> list[str]:
-    """Split as the system that this course follows: 30 % of each identity's photos, rounded down, into val.
+    """Split as the original project did: 30 % of each identity's photos, rounded down, into val.
 
     Parameters
     ----------
@@ -96,7 +93,7 @@ def _parts(count: int, trained_already: bool, person: str) -> list[str]:
     if count + trained_already < 3:
         return ["train"] * count
     if count + trained_already == 3:
-        return [("val", "test")[_number(person) % 2]] + ["train"] * (count - 1)
+        return [("val", "test")[_stable_hash(person) % 2]] + ["train"] * (count - 1)
     each = max(1, count // 5)
     return ["val"] * each + ["test"] * each + ["train"] * (count - 2 * each)
 
@@ -129,7 +126,7 @@ def choose_strangers(
             continue
         few = np.quantile([counts[p] for p in people], 0.75)
         candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
-        chosen = sorted(candidates, key=_number)[: round(share * len(people))]
+        chosen = sorted(candidates, key=_stable_hash)[: round(share * len(people))]
         strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
     return strangers
 
@@ -151,35 +148,27 @@ def _by_key(keys: Sequence[str], usable: Sequence[bool]) -> dict[str, list[int]]
     return rows
 
 
-def _number(name: str) -> int:
-    """Return a number that looks random but belongs to the name for good."""
+def _stable_hash(name: str) -> int:
+    """Return a number that looks random and is the same for a name in every run and on every machine."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
 def find_leaks(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Count photos, copies and people that stand on two sides of a split.
+    """Count photos, copies and people of a manifest that stand on two sides of a split.
 
-    Parameters
-    ----------
-    manifest : DataFrame
-        From `dataset.load_manifest`.
-
-    Returns
-    -------
-    DataFrame
-        One row per split, with the columns "same photo", "near duplicate" and "stranger among the known".
+    One row per split, with the columns "same photo" and "near duplicate" (pairs), and "stranger among the known".
     """
     rows = {}
     for column in ("seed_split", "course_split"):
-        used = manifest[manifest[column] != ""].reset_index(drop=True)
-        sums, side = used.sha256.tolist(), used[column]
-        pairs = near_pairs(examine.photo_hashes(sums), sums, used.person.tolist())
-        apart = [sums[i] == sums[j] for i, j in pairs if side[i] != side[j]]
-        unknown = side.str.startswith("unknown")
+        used = manifest[manifest[column] != ""]
+        pairs = used[["group", "sha256", column]].merge(used[["group", "sha256", column]], on="group")
+        apart = pairs[pairs[f"{column}_x"] < pairs[f"{column}_y"]]
+        same = int((apart.sha256_x == apart.sha256_y).sum())
+        unknown = used[column].str.startswith("unknown")
         strangers = set(used.person[unknown]) & set(used.person[~unknown])
         rows[column] = {
-            "same photo": sum(apart),
-            "near duplicate": len(apart) - sum(apart),
+            "same photo": same,
+            "near duplicate": len(apart) - same,
             "stranger among the known": len(strangers),
         }
     return pd.DataFrame(rows).T

@@ -11,26 +11,36 @@ import unicodedata
 import numpy as np
 import pytest
 
-from facecourse.core import cache, paths, sources
+from facecourse.core import paths, sources
 from facecourse.detection import detector
-from facecourse.embedding import embeddings
-from facecourse.photos import checks, dataset, examine, flags, splits
-from facecourse.photos.duplicates import agreement
+from facecourse.embedding.backbones import find_backbone
+from facecourse.photos import checks, dataset, flags, splits
+from facecourse.photos.duplicates import within_person_similarity
+from lambda_function.photos import open_photo
+from lambda_function.pipeline import Embedder, Recogniser
 from tests.conftest import ROOT
 from tests.unit import bad_photos
 
 PEOPLE = ROOT / "data" / "people"
+NETWORKS = paths.CACHE
+
+
+def keep_to(folder, patch):
+    """Outputs, flags and results go to a folder of the test's own; only the reader's people, nothing from elsewhere."""
+    patch.setattr(paths, "OUTPUTS", folder / "outputs")
+    patch.setattr(paths, "DATA", folder / "data")
+    patch.setattr(paths, "CACHE", folder / "cache")
+    patch.delenv("FACECOURSE_FLAGS", raising=False)
+    patch.setitem(dataset.SOURCES, "sample", {})
+    (folder / "cache").mkdir()
+    for kept in ("mtcnn-5", "backbones"):  # the networks are the project's, whoever's photos they see
+        (folder / "cache" / kept).symlink_to(NETWORKS / kept)
+    return folder
 
 
 @pytest.fixture
-def room(tmp_path, monkeypatch):
-    """Outputs, flags and results of the test's own; only the reader's people, nothing from elsewhere."""
-    monkeypatch.setattr(paths, "OUTPUTS", tmp_path / "outputs")
-    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
-    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
-    monkeypatch.setitem(dataset.SOURCES, "sample", {})
-    (tmp_path / "data").mkdir()
-    return tmp_path
+def workspace(tmp_path, monkeypatch):
+    return keep_to(tmp_path, monkeypatch)
 
 
 def copy_people(target, names, photos=5):
@@ -42,11 +52,11 @@ def copy_people(target, names, photos=5):
 
 
 def assemble(people, **options):
-    return dataset.assemble("sample", people, "msceleb1m", progress=False, **options)
+    return dataset.assemble("sample", people, find_backbone("msceleb1m"), progress=False, **options)
 
 
-def written(room):
-    return {path.name: path.read_bytes() for path in (room / "outputs" / "sample").glob("*[vt]")}
+def written(workspace):
+    return {path.name: path.read_bytes() for path in (workspace / "outputs" / "sample").glob("*[vt]")}
 
 
 def content(folder):
@@ -56,21 +66,19 @@ def content(folder):
 class TestBadPhotos:
     @pytest.fixture(scope="class")
     def result(self, tmp_path_factory):
-        room = tmp_path_factory.mktemp("bad")
+        folder = tmp_path_factory.mktemp("bad")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(paths, "OUTPUTS", room / "outputs")
-            patch.setattr(paths, "DATA", room)
-            patch.setitem(dataset.SOURCES, "sample", {})
-            expected = bad_photos.make(room / "people")
-            before = content(room / "people")
-            manifest = assemble(room / "people")
-            yield room, expected, manifest, dataset.load_checks("sample"), before
+            keep_to(folder, patch)
+            expected = bad_photos.make(folder / "people")
+            before = content(folder / "people")
+            manifest = assemble(folder / "people")
+            yield folder, expected, manifest, dataset.load_checks("sample"), before
 
     def test_every_bad_file_is_reported_for_what_it_is(self, result):
-        room, expected, _, found, _ = result
+        folder, expected, _, found, _ = result
         assert len(expected) >= 40
         listed = found.groupby("path").check.agg(set).to_dict()
-        prefix = f"{(room / 'people').as_posix()}/"
+        prefix = f"{(folder / 'people').as_posix()}/"
         wrong = {
             name: listed.get(prefix + name)
             for name, wanted in expected.items()
@@ -84,8 +92,8 @@ class TestBadPhotos:
         assert len(good) == 4 and (good.problem == "").all() and (good.course_split != "").all()
 
     def test_no_file_was_changed_moved_or_lost(self, result):
-        room, expected, manifest, _, before = result
-        assert content(room / "people") == before
+        folder, expected, manifest, _, before = result
+        assert content(folder / "people") == before
         assert len(manifest) == len(expected) - 2 + 4 + 14  # without the folder and the stray file
         assert (manifest.groupby("path").size() == 1).all()
 
@@ -112,13 +120,13 @@ class TestBadPhotos:
         assert np.abs(np.array(manifest.box["turned.jpg"]) - face.box).max() < 5
 
 
-def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(room, monkeypatch):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala", "Eun_Saramova"])
+def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(workspace, monkeypatch):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala", "Eun_Saramova"])
     assemble(people)
-    first = written(room)
+    first = written(workspace)
     assert set(first) == {"manifest.parquet", "manifest.csv", "checks.csv"}
-    shutil.rmtree(room / "cache")
-    shutil.rmtree(room / "outputs")
+    shutil.rmtree(workspace / "cache")
+    shutil.rmtree(workspace / "outputs")
     real = os.scandir
 
     def shuffled(path):
@@ -130,38 +138,52 @@ def test_a_second_run_writes_the_same_bytes_whatever_the_order_of_the_folder(roo
         patch.undo()
         assert files == dataset.find_photos("sample", people)[0]
     assemble(people)
-    assert written(room) == first
+    assert written(workspace) == first
     assemble(people)
-    assert written(room) == first
+    assert written(workspace) == first
 
 
-def test_one_new_photo_costs_the_work_of_one_photo(room, monkeypatch):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+def test_one_new_photo_costs_the_work_of_one_photo(workspace, monkeypatch):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
     monkeypatch.setattr("facecourse.photos.files.FRESH_NS", 0)  # else files of this second are read again
     assemble(people)
-    seen = {"examined": 0, "searched": 0, "embedded": 0}
+    seen = {"decoded": 0, "searched": 0, "embedded": 0}
 
-    def counted(kind, real, size=lambda *_: 1):
+    def counted(kind, real):
         def call(*given, **more):
-            given = [list(given[0]), *given[1:]] if kind == "searched" else given
-            seen[kind] += size(*given)
+            seen[kind] += 1
             return real(*given, **more)
 
         return call
 
-    monkeypatch.setattr(examine, "examine", counted("examined", examine.examine))
-    monkeypatch.setattr(detector, "find_faces", counted("searched", detector.find_faces, lambda x: len(x)))
-    monkeypatch.setattr(embeddings, "crop_face", counted("embedded", embeddings.crop_face))
+    monkeypatch.setattr("facecourse.photos.examine.open_photo", counted("decoded", open_photo))
+    monkeypatch.setattr(dataset, "open_photo", counted("decoded", open_photo))
+    monkeypatch.setattr(Recogniser, "detect", counted("searched", Recogniser.detect))
+    monkeypatch.setattr(Embedder, "embed", counted("embedded", Embedder.embed))
     assemble(people)
-    assert seen == {"examined": 0, "searched": 0, "embedded": 0}
+    assert seen == {"decoded": 0, "searched": 0, "embedded": 0}
     new = sorted((PEOPLE / "Ada_Ferro").iterdir())[-1]
     shutil.copy(new, people / "Ada_Ferro" / "new.jpg")
     assert len(assemble(people)) == 11
-    assert seen == {"examined": 1, "searched": 1, "embedded": 1}
+    assert seen == {"decoded": 1, "searched": 1, "embedded": 1}
+    dataset.assemble(
+        "sample", people, find_backbone("msceleb1m", 2), progress=False
+    )  # another number of views
+    assert seen["decoded"] == 12 and seen["searched"] == 1 and seen["embedded"] == 2
 
 
-def test_decisions_are_respected_and_follow_a_renamed_photo(room):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+def test_what_a_decision_would_do_can_be_seen_without_writing_anything(workspace):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
+    first = assemble(people)
+    path = first.path[first.course_split == "train"].iloc[0]
+    before = written(workspace)
+    tried = assemble(people, decisions={path: "drop"}).set_index("path")
+    assert tried.course_split[path] == "" and tried.flag[path] == "drop"
+    assert written(workspace) == before and not [row for row in flags.read_flags() if row["flag"]]
+
+
+def test_decisions_are_respected_and_follow_a_renamed_photo(workspace):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
     target = sorted((people / "Ada_Ferro").iterdir())[2]
     first = assemble(people)
     flags.set_flag(str(target), "drop")
@@ -175,10 +197,11 @@ def test_decisions_are_respected_and_follow_a_renamed_photo(room):
     assert (assemble(people).flag == "").all()
 
 
-def test_a_flag_survives_a_spreadsheet_and_a_typing_error_is_named(room):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+def test_a_flag_survives_a_spreadsheet_and_a_typing_error_is_named(workspace):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
     path = str(sorted((people / "Ada_Ferro").iterdir())[0])
-    flags.flags_path().write_text(f"path;flag\n{path};DROP\n", encoding="utf-16")
+    flags.flags_path().parent.mkdir(exist_ok=True)
+    flags.flags_path().write_text(f"path;flag\n{path};DROP\n", encoding="utf-8-sig")
     assert assemble(people).set_index("path").flag[path] == "drop"
     flags.flags_path().write_text(f"path,flag\n{path},remove\n")
     with pytest.raises(flags.FlagsError, match="line 2.*remove"):
@@ -200,8 +223,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_all_kinds(room, name):
-    people = copy_people(room / "people", ["Bruno_Takala"])
+def test_names_of_all_kinds(workspace, name):
+    people = copy_people(workspace / "people", ["Bruno_Takala"])
     shutil.copytree(people / "Bruno_Takala", people / name)
     for number, path in enumerate(sorted((people / name).iterdir())):
         shutil.copy(sorted((PEOPLE / "Ada_Ferro").iterdir())[number], path)
@@ -212,8 +235,8 @@ def test_names_of_all_kinds(room, name):
     assert all(dataset.photo_path(path).exists() for path in manifest.path)
 
 
-def test_one_name_in_two_unicode_forms_is_one_person_and_other_spellings_are_listed(room):
-    people = copy_people(room / "people", ["Bruno_Takala"])
+def test_one_name_in_two_unicode_forms_is_one_person_and_other_spellings_are_listed(workspace):
+    people = copy_people(workspace / "people", ["Bruno_Takala"])
     spellings = [unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë"), "zoe"]
     for name, path in zip(spellings, sorted((PEOPLE / "Ada_Ferro").iterdir()), strict=False):
         (people / name).mkdir(exist_ok=True)
@@ -224,42 +247,42 @@ def test_one_name_in_two_unicode_forms_is_one_person_and_other_spellings_are_lis
     assert "zoe" in found[found.check == "similar_names"].reason.iloc[0]
 
 
-def test_the_same_person_in_lfw_and_own_people_is_one_identity(room, monkeypatch):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
-    lfw = copy_people(room / "lfw", ["Ada_Ferro", "Eun_Saramova"], photos=7)
+def test_the_same_person_in_lfw_and_own_people_is_one_identity(workspace, monkeypatch):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
+    lfw = copy_people(workspace / "lfw", ["Ada_Ferro", "Eun_Saramova"], photos=7)
     monkeypatch.setattr(sources, "lfw_photos", lambda: lfw)
-    manifest = dataset.assemble("lfw", people, "msceleb1m", progress=False)
+    manifest = dataset.assemble("lfw", people, find_backbone("msceleb1m"), progress=False)
     ada = manifest[manifest.person == "Ada_Ferro"]
     assert set(ada.source) == {"people", "lfw"} and not ada.course_split.str.startswith("unknown").any()
     found = dataset.load_checks("lfw")
     assert found[found.check == "merged"].person.tolist() == ["Ada_Ferro"]
     assert (found.check == "duplicate").sum() == 5  # the five photos that are in both places
-    slice_ = dataset.assemble("lfw", people, "msceleb1m", photos_each="8-20", progress=False)
+    slice_ = dataset.assemble("lfw", people, find_backbone("msceleb1m"), photos_each="8-20", progress=False)
     assert set(slice_.source) == {"people"}
 
 
-def test_without_lfw_the_run_goes_on_and_says_so(room, monkeypatch, capsys):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+def test_without_lfw_the_run_goes_on_and_says_so(workspace, monkeypatch, capsys):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
 
     def gone():
         raise sources.SourceError("lfw-deepfunneled.tgz (LFW) could not be fetched.\nTried: ...")
 
     monkeypatch.setattr(sources, "lfw_photos", gone)
-    manifest = dataset.assemble("lfw", people, "msceleb1m", progress=False)
+    manifest = dataset.assemble("lfw", people, find_backbone("msceleb1m"), progress=False)
     assert len(manifest) == 10 and "Without lfw" in capsys.readouterr().out
     assert "missing_source" in set(dataset.load_checks("lfw").check)
 
 
-def test_an_empty_or_missing_folder_is_a_clear_error(room):
-    (room / "people").mkdir()
+def test_an_empty_or_missing_folder_is_a_clear_error(workspace):
+    (workspace / "people").mkdir()
     with pytest.raises(FileNotFoundError, match="no photo was found"):
-        assemble(room / "people")
+        assemble(workspace / "people")
     with pytest.raises(FileNotFoundError, match="no folder"):
-        assemble(room / "nowhere")
+        assemble(workspace / "nowhere")
 
 
-def test_a_credited_photo_has_its_own_licence(room):
-    people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+def test_a_credited_photo_has_its_own_licence(workspace):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
     name = sorted((people / "Ada_Ferro").iterdir())[0].relative_to(people).as_posix()
     (people / "credits.csv").write_text(f"path,title,author,licence\n{name},File:x,Somebody,CC BY 4.0\n")
     licences = assemble(people).licence
@@ -268,22 +291,23 @@ def test_a_credited_photo_has_its_own_licence(room):
 
 KILLED = '''
 import os, pathlib, shutil, signal, sys, time
-from facecourse.core import cache
+from facecourse.core import cache, paths
+from facecourse.embedding.backbones import find_backbone
 from facecourse.photos import dataset
-from facecourse.detection import detector
-from facecourse.core import files
-from facecourse.photos import examine
-from facecourse.embedding import embeddings
-from facecourse.core import paths
-room, people = pathlib.Path(sys.argv[1]), sys.argv[2]
-paths.THREADS = examine.settings.THREADS = 1
-examine.BATCH = detector.CHUNK = embeddings.BATCH = 2
+folder, people, networks = pathlib.Path(sys.argv[1]), sys.argv[2], paths.CACHE
+paths.THREADS = 1
+dataset.BATCH = 2
 dataset.SOURCES["sample"] = {}
+os.environ.pop("FACECOURSE_FLAGS", None)
 
 def run(place, stop):
     """Assemble in a child that kills itself at its `stop`-th step of writing; returns how many it took."""
-    paths.OUTPUTS, paths.DATA, cache.CACHE = place / "outputs", place / "data", place / "cache"
+    paths.OUTPUTS, paths.DATA, paths.CACHE = place / "outputs", place / "data", place / "cache"
     paths.DATA.mkdir(parents=True, exist_ok=True)
+    paths.CACHE.mkdir(exist_ok=True)
+    for kept in ("mtcnn-5", "backbones"):
+        if not (paths.CACHE / kept).exists():
+            (paths.CACHE / kept).symlink_to(networks / kept)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -303,7 +327,7 @@ def run(place, stop):
         pathlib.Path.replace = around(pathlib.Path.replace)
         pathlib.Path.write_bytes = around(pathlib.Path.write_bytes)
         try:
-            dataset.assemble("sample", people, "msceleb1m", progress=False)
+            dataset.assemble("sample", people, find_backbone("msceleb1m"), progress=False)
             os.write(writer, str(steps).encode())
             os._exit(0)
         finally:
@@ -318,12 +342,12 @@ def outcome(place):
     found = [*(place / "outputs" / "sample").glob("*[vt]"), place / "data" / "flags.csv"]
     return {path.name: path.read_bytes() for path in found}
 
-status, steps = run(room / "whole", 0)
+status, steps = run(folder / "whole", 0)
 assert status == 0, status
-expected = outcome(room / "whole")
+expected = outcome(folder / "whole")
 killed = 0
 for k in range(13):
-    place = room / str(k)
+    place = folder / str(k)
     for moment in (1 + k * (steps - 1) // 12, 2 + k % 5):  # the second time while it goes on from there
         status, took = run(place, moment)
         killed += status == signal.SIGKILL
@@ -340,7 +364,7 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_manifest(tmp_path)
     stranger = sorted((PEOPLE / "Farid_Okonska").iterdir())[0]
     shutil.copy(stranger, people / "Ada_Ferro" / "copy.jpg")
     shutil.copy(people / "Ada_Ferro" / "copy.jpg", people / "Ada_Ferro" / "copy_again.jpg")
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "rooms"), str(people)]
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "places"), str(people)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     print(done.stdout)
@@ -409,8 +433,8 @@ class TestSplits:
         )
         assert after[:-1] == before
 
-    def test_leaks_are_found(self, room):
-        people = copy_people(room / "people", ["Ada_Ferro", "Bruno_Takala"])
+    def test_leaks_are_found(self, workspace):
+        people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
         near = bad_photos.Image.open(sorted((people / "Ada_Ferro").iterdir())[0])
         near.save(people / "Ada_Ferro" / "near.jpg", quality=60)
         manifest = assemble(people)
@@ -430,7 +454,10 @@ def people_as_vectors(rng):
 
 
 def test_only_photos_that_look_like_somebody_else_are_doubted():
-    found = [agreement(*people_as_vectors(np.random.default_rng(seed))).doubtful() for seed in range(50)]
+    found = [
+        within_person_similarity(*people_as_vectors(np.random.default_rng(seed))).doubtful()
+        for seed in range(50)
+    ]
     assert all(7 in rows for rows in found)
     assert np.mean([15 in rows for rows in found]) >= 0.8  # random directions are closer than real strangers
     assert not any(set(rows) - {7, 15} for rows in found)
@@ -439,6 +466,8 @@ def test_only_photos_that_look_like_somebody_else_are_doubted():
 def test_a_doubtful_photo_is_told_apart_from_one_without_a_face_or_without_company():
     vectors, persons = people_as_vectors(np.random.default_rng(0))
     vectors[20] = np.nan  # no face
-    found = agreement(vectors, persons)
+    found = within_person_similarity(vectors, persons)
     assert found.who[7] == "P03" and found.rival[7] > found.own[7] and np.isnan(found.own[20])
-    assert np.isnan(agreement(vectors[:2], ["A", "A"]).own).all()  # two photos: nobody can say which is wrong
+    assert np.isnan(
+        within_person_similarity(vectors[:2], ["A", "A"]).own
+    ).all()  # two photos: nobody can say which is wrong
