@@ -1,14 +1,15 @@
-"""Where things are deployed: a local stand-in for AWS, or, after an explicit yes, the reader's own account."""
+"""Where things are deployed: a local cloud on this machine or, after an explicit yes, the reader's own AWS account."""
 
 import atexit
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,37 +21,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facecourse.deployment import ministack_server
+
 YES = "yes, create this in my AWS account"
 REGION = "us-east-1"
 START_SECONDS = 30
-
-# The stand-in ends when this end of its standard input closes: also when the notebook's kernel is killed. It joins a
-# request's pieces by copying all of them for each new one, a minute for a model: here they are joined once.
-_STARTER = """
-import os, runpy, shutil, sys, threading
-import ministack.app as stand_in
-folder = os.getcwd()
-
-def end_with_notebook():
-    sys.stdin.read()
-    shutil.rmtree(folder, ignore_errors=True)
-    os.kill(os.getpid(), 15)
-
-threading.Thread(target=end_with_notebook, daemon=True).start()
-
-async def read_body(receive, method, headers):
-    pieces, more = [], bool(
-        headers.get("content-length") or headers.get("transfer-encoding") or method in stand_in._BODY_METHODS)
-    while more:
-        message = await receive()
-        pieces.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return stand_in._decode_aws_chunked_body(b"".join(pieces), headers)
-
-stand_in._read_request_body = read_body
-sys.argv = ["ministack"]
-runpy.run_module("ministack", run_name="__main__")
-"""
 
 
 class CloudError(RuntimeError):
@@ -59,33 +34,34 @@ class CloudError(RuntimeError):
 
 @dataclass
 class Cloud:
-    """One place to deploy to, local or AWS; the rest of the course does not tell them apart.
+    """AWS, or what answers like it; the rest of the course does not tell them apart.
 
     Attributes
     ----------
-    kind : str
-        "local" or "aws".
     session : boto3.Session
+        With credentials.
     region, account : str
     endpoint : str
-        Address of the stand-in; empty for AWS itself.
+        Address of an emulator; empty for AWS itself.
+    kind : str
+        "aws" or "local".
     """
 
-    kind: str
     session: boto3.Session
     region: str
     account: str
     endpoint: str = ""
-    _process: subprocess.Popen | None = field(default=None, repr=False)
-    _folder: Path | None = field(default=None, repr=False)
+    kind: str = "aws"
 
     def client(self, service: str):
         """Return boto3's client of one service, for example "s3"."""
+        # An emulator needs no signed bodies; over HTTP boto3 would read a file twice to sign it.
+        s3 = {"addressing_style": "path", "payload_signing_enabled": False} if self.endpoint else None
         config = Config(
             connect_timeout=5,
             read_timeout=60,
             retries={"max_attempts": 4, "mode": "standard"},
-            s3={"addressing_style": "path"} if self.endpoint else None,
+            s3=s3,
             proxies={} if self.kind == "local" else None,
         )
         return self.session.client(
@@ -105,43 +81,128 @@ class Cloud:
             http.trust_env = self.kind == "aws"  # a proxy has no way to this machine's own address
             return http.request(method, url, auth=auth, timeout=90, **options)
 
-    def log_tail(self, lines: int = 20) -> str:
-        """Return the end of the stand-in's own log: where to look when it misbehaves."""
-        if self._folder is None or not (self._folder / "log.txt").exists():
-            return ""
-        return "\n".join((self._folder / "log.txt").read_text(errors="replace").splitlines()[-lines:])
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked: AWS always."""
+        return True
+
+
+class LocalCloud(Cloud):
+    """ministack, started for this process alone: own port, own folder, this machine only.
+
+    Raises
+    ------
+    CloudError
+        If it does not answer within START_SECONDS.
+    """
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        super().__init__(_local_session(), REGION, "000000000000", f"http://127.0.0.1:{port}", "local")
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="facecourse-cloud-"))
+        # Nothing of the reader's AWS set-up, or of this project's Python path, may reach the function.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "PYTHONPATH"}
+        own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder)}
+        own |= {"S3_DATA_DIR": str(folder / "s3"), "STATE_DIR": str(folder / "state")}
+        own |= {"MINISTACK_REGION": REGION, "LOG_LEVEL": "WARNING"}
+        own |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        own |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        with open(folder / "log.txt", "wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, ministack_server.__file__],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=kept | own,
+                cwd=folder,
+            )
+        atexit.register(self.stop)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline or not self.running:
+                log = "\n".join((folder / "log.txt").read_text(errors="replace").splitlines()[-5:])
+                self.stop()
+                raise CloudError(f"the local cloud did not start within {START_SECONDS} seconds:\n{log}")
+            time.sleep(0.1)
+        _STARTED.append(self)
+
+    def _answers(self) -> bool:
+        try:
+            return self.request("GET", f"{self.endpoint}/_ministack/health", signed=False).ok
+        except requests.RequestException:
+            return False
 
     @property
     def running(self) -> bool:
-        """Whether the stand-in's process is alive; AWS always is."""
-        return self._process.poll() is None if self._process else self.kind == "aws"
+        """Whether its process is alive."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the stand-in and delete its files; calling it again, or for AWS, does nothing."""
-        if self._process is not None and self._process.poll() is None:
+        """End the process and delete its files; once more does nothing."""
+        if self.running:
             self._process.terminate()
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
         atexit.unregister(self.stop)
 
 
-_STARTED: list[Cloud] = []  # by this process: a cell that is run twice finds its cloud again
+_STARTED: list[LocalCloud] = []  # by this process: a cell that is run twice finds its cloud again
 
 
-class Signature(requests.auth.AuthBase):
-    """Signs a request for a Function URL with AWS's signature version 4.
+def _local_session() -> boto3.Session:
+    """Return a session that takes nothing from the reader's AWS set-up, neither profile nor files."""
+    nothing = {"profile": (None, None, None, None)}
+    nothing |= {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    return boto3.Session(
+        botocore_session=botocore.session.Session(session_vars=nothing),
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        region_name=REGION,
+    )
+
+
+def open_cloud(agreed: str = "") -> Cloud:
+    """Return AWS after an explicit yes, else a local cloud, which this starts unless one is running already.
 
     Parameters
     ----------
-    session : boto3.Session
-        With credentials.
-    region : str
+    agreed : str
+        Only the sentence in `YES`, word for word, goes to AWS.
+
+    Raises
+    ------
+    CloudError
+        If `agreed` is anything else, or AWS does not accept the credentials.
     """
+    if agreed == YES:
+        return _open_aws()
+    if agreed:
+        raise CloudError(f'AGREED is {agreed!r}: leave it empty for the local cloud, or write "{YES}"')
+    return next((cloud for cloud in _STARTED if cloud.running), None) or LocalCloud()
+
+
+def _open_aws() -> Cloud:
+    session = boto3.Session()
+    region = session.region_name or REGION
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
+    try:
+        sts = session.client("sts", region_name=region, endpoint_url=endpoint or None)
+        account = sts.get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise CloudError(
+            f"AWS does not accept this machine's credentials ({error}): run `aws configure` or `aws sso login`"
+        ) from None
+    return Cloud(session, region, account, endpoint)
+
+
+class Signature(requests.auth.AuthBase):
+    """Signs requests to a Function URL with a session's credentials, by AWS's signature version 4."""
 
     def __init__(self, session: boto3.Session, region: str):
         self._credentials, self._region = session.get_credentials(), region
@@ -163,104 +224,7 @@ def signature_for(url: str) -> Signature | None:
     place = urlsplit(url)
     if place.path.startswith("/_aws/lambda-url/"):
         return Signature(_local_session(), REGION)
-    if ".lambda-url." not in place.netloc or (session := boto3.Session()).get_credentials() is None:
+    found = re.fullmatch(r"\w+\.lambda-url\.([\w-]+)\.on\.aws", place.netloc)
+    if not found or (session := boto3.Session()).get_credentials() is None:
         return None
-    return Signature(session, place.netloc.split(".lambda-url.")[1].split(".")[0])
-
-
-def open_cloud(agreed: str = "") -> Cloud:
-    """Return AWS after an explicit yes, else a local cloud, which this starts unless one is running already.
-
-    Parameters
-    ----------
-    agreed : str
-        Only the sentence in `YES`, word for word, goes to AWS.
-
-    Raises
-    ------
-    CloudError
-        If `agreed` is anything else, or AWS does not accept the credentials.
-    """
-    if agreed == YES:
-        return _open_aws()
-    if agreed:
-        raise CloudError(f'AGREED is {agreed!r}: leave it empty for the local cloud, or write "{YES}"')
-    running = next((cloud for cloud in _STARTED if cloud.running), None)
-    return running or start_local_cloud()
-
-
-def _open_aws() -> Cloud:
-    session = boto3.Session()
-    region = session.region_name or REGION
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
-    try:
-        sts = session.client("sts", region_name=region, endpoint_url=endpoint or None)
-        account = sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise CloudError(
-            f"AWS does not accept this machine's credentials ({error}): run `aws configure` or `aws sso login`"
-        ) from None
-    return Cloud("aws", session, region, account, endpoint)
-
-
-def start_local_cloud() -> Cloud:
-    """Start ministack, a stand-in for AWS, for this notebook alone: own port, own folder, this machine only.
-
-    Raises
-    ------
-    CloudError
-        If it does not answer within half a minute.
-    """
-    folder, port = Path(tempfile.mkdtemp(prefix="facecourse-cloud-")), _free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    # Nothing of the reader's AWS set-up, or of this project's Python path, may reach the function.
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "PYTHONPATH"}
-    own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder), "LOG_LEVEL": "WARNING"}
-    own |= {"S3_DATA_DIR": str(folder / "s3"), "STATE_DIR": str(folder / "state"), "MINISTACK_REGION": REGION}
-    own |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-    own |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    with open(folder / "log.txt", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _STARTER],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=kept | own,
-            cwd=folder,
-        )
-    cloud = Cloud("local", _local_session(), REGION, "000000000000", endpoint, process, folder)
-    atexit.register(cloud.stop)
-    _STARTED.append(cloud)
-    _wait_for(cloud)
-    return cloud
-
-
-def _local_session() -> boto3.Session:
-    """Return a session that takes nothing from the reader's AWS set-up, neither profile nor files."""
-    nothing = {"profile": (None, None, None, None)}
-    nothing |= {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
-    return boto3.Session(
-        botocore_session=botocore.session.Session(session_vars=nothing),
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        region_name=REGION,
-    )
-
-
-def _wait_for(cloud: Cloud) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and cloud.running:
-        try:
-            if cloud.request("GET", f"{cloud.endpoint}/_ministack/health", signed=False).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.1)
-    said = cloud.log_tail(5)
-    cloud.stop()
-    raise CloudError(f"the local cloud did not start within {START_SECONDS} seconds:\n{said}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return Signature(session, found[1])

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import threading
-import time
 import traceback
 import uuid
 from collections.abc import Callable
@@ -18,47 +17,23 @@ TEXT = ("text/", "application/json", "application/xml", "application/javascript"
 def url_event(
     method: str, target: str, headers: dict[str, str], body: bytes, client: str = "127.0.0.1"
 ) -> dict:
-    """Build the event that a Function URL makes of a request (payload format 2.0).
+    """Build the event that a Function URL makes of a request (payload format 2.0), as far as the function reads it.
 
-    Parameters
-    ----------
-    method : str
-    target : str
-        Path and query as in the request line.
-    headers : dict
-    body : bytes
-        Base64 in the event unless its Content-Type says text or JSON, as in AWS.
-    client : str
-        Address of the caller.
-
-    Returns
-    -------
-    dict
+    `target` is path and query as in the request line, `client` the caller's address. The body is base64 in the
+    event unless its Content-Type says text or JSON, as in AWS.
     """
     parts = urlsplit(target)
+    path = parts.path or "/"
     headers = {name.lower(): value for name, value in headers.items()}
     binary = bool(body) and not headers.get("content-type", "").lower().startswith(TEXT)
     event = {
         "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": parts.path or "/",
+        "rawPath": path,
         "rawQueryString": parts.query,
         "headers": headers,
         "requestContext": {
-            "accountId": "anonymous",
-            "apiId": "local",
-            "domainName": headers.get("host", "localhost"),
-            "http": {
-                "method": method,
-                "path": parts.path or "/",
-                "protocol": "HTTP/1.1",
-                "sourceIp": client,
-                "userAgent": headers.get("user-agent", ""),
-            },
+            "http": {"method": method, "path": path, "sourceIp": client},
             "requestId": str(uuid.uuid4()),
-            "routeKey": "$default",
-            "stage": "$default",
-            "timeEpoch": int(time.time() * 1000),
         },
         "isBase64Encoded": binary,
     }
@@ -70,7 +45,8 @@ def url_event(
 class LocalFunction:
     """Serve a Lambda handler on 127.0.0.1 for as long as the `with` block lasts.
 
-    One request at a time reaches the handler, as in one running copy of a Lambda function.
+    One request at a time reaches the handler, as in one running copy of a Lambda function. A Function URL's limits
+    hold: 413 for a request that is too large, 502 for a handler that fails.
 
     Parameters
     ----------
@@ -91,7 +67,8 @@ class LocalFunction:
     """
 
     def __init__(self, handler: Callable[[dict, object], dict], port: int = 0):
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _bridge(handler))
+        bridge = type("Bridge", (_Bridge,), {"handler": staticmethod(handler), "lock": threading.Lock()})
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), bridge)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
@@ -106,62 +83,54 @@ class LocalFunction:
         self._thread.join()
 
 
-def _bridge(handler: Callable[[dict, object], dict]) -> type[BaseHTTPRequestHandler]:
-    one_at_a_time = threading.Lock()
+class _Bridge(BaseHTTPRequestHandler):
+    """From a request to `handler` and back; a subclass brings `handler` and its `lock`."""
 
-    class Bridge(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
 
-        def _answer(self) -> None:
-            try:
-                length = int(self.headers.get("Content-Length") or 0)
-            except ValueError:
-                length = -1
-            if length < 0 or self.headers.get("Transfer-Encoding"):
-                return self._refuse(400, "Bad Request")
-            if length > EVENT_LIMIT:
-                return self._refuse(413, "Request Entity Too Large")
-            body = self.rfile.read(length)
-            event = url_event(self.command, self.path, dict(self.headers), body, self.client_address[0])
-            if len(event.get("body", "")) > EVENT_LIMIT:
-                return self._refuse(413, "Request Entity Too Large")
-            try:
-                with one_at_a_time:
-                    answer = handler(event, None)
-            except Exception:
-                traceback.print_exc()
-                return self._refuse(502, "Internal Server Error")
-            content = answer.get("body") or ""
-            data = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
-            return self._send(answer["statusCode"], answer.get("headers", {}), data)
+    def _answer(self) -> None:
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+        except ValueError:
+            length = -1
+        if length < 0 or self.headers.get("Transfer-Encoding"):
+            return self._refuse(400, "Bad Request")
+        if length > EVENT_LIMIT:
+            return self._refuse(413, "Request Entity Too Large")
+        body = self.rfile.read(length)
+        event = url_event(self.command, self.path, dict(self.headers), body, self.client_address[0])
+        if len(event.get("body", "")) > EVENT_LIMIT:
+            return self._refuse(413, "Request Entity Too Large")
+        try:
+            with self.lock:
+                answer = self.handler(event, None)
+        except Exception:
+            traceback.print_exc()
+            return self._refuse(502, "Internal Server Error")
+        content = answer.get("body") or ""
+        data = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
+        return self._send(answer["statusCode"], answer.get("headers", {}), data)
 
-        def _refuse(self, status: int, message: str) -> None:
-            """Answer as Lambda itself does when the function is never reached."""
-            self.close_connection = True  # the body has not been read
-            self._send(
-                status, {"Content-Type": "application/json"}, json.dumps({"Message": message}).encode()
-            )
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _answer
 
-        def _send(self, status: int, headers: dict, data: bytes) -> None:
-            # A browser that has moved on to the next photo no longer listens.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._write(status, headers, data)
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer as Lambda itself does when the function is never reached."""
+        self.close_connection = True  # the body has not been read
+        self._send(status, {"Content-Type": "application/json"}, json.dumps({"Message": message}).encode())
 
-        def _write(self, status: int, headers: dict, data: bytes) -> None:
+    def _send(self, status: int, headers: dict[str, str], data: bytes) -> None:
+        if status != 204:
+            headers = {**headers, "Content-Length": str(len(data))}
+        if self.close_connection:
+            headers = {**headers, "Connection": "close"}
+        # A browser that has moved on to the next photo no longer listens.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            if status != 204:
-                self.send_header("Content-Length", str(len(data)))
-            if self.close_connection:
-                self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(data)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _answer
-
-        def log_message(self, *arguments) -> None:
-            """Stay quiet: the function logs for itself."""
-
-    return Bridge
+    def log_message(self, *arguments) -> None:
+        """Stay quiet: the function logs for itself."""

@@ -1,4 +1,4 @@
-"""The estimate of the cost, worked out by hand."""
+"""The estimate of the cost, worked out by hand, and the plan."""
 
 import pytest
 
@@ -17,11 +17,20 @@ def test_a_thousand_photos_of_a_tenth_of_a_second():
     assert month["together"] == pytest.approx(month.drop("together").sum())
 
 
-def test_the_plan_names_everything_and_the_yes(capsys):
+def test_the_plan_has_everything_that_is_made_and_the_sentence(capsys):
     plan = show_plan("bucket-name", cost_table(0.1, 10**8))
-    assert {"AWS::S3::Bucket", "AWS::Serverless::Function", "AWS::IAM::Role", "AWS::Lambda::Url"} <= set(
-        plan["type"]
-    )
-    assert (plan["for"] != "").all()
-    said = capsys.readouterr().out
-    assert "yes, create this in my AWS account" in said and "per 1,000 photos" in said
+    assert plan["type"].to_dict() == {
+        "Bucket": "AWS::S3::Bucket",
+        "Log": "AWS::Logs::LogGroup",
+        "Role": "AWS::IAM::Role",
+        "Function": "AWS::Serverless::Function",
+        "Url": "AWS::Lambda::Url",
+    }
+    assert (plan["for"] != "").all() and "signed requests only" in plan.loc["Url", "for"]
+    assert "yes, create this in my AWS account" in capsys.readouterr().out
+
+
+def test_a_public_function_is_not_called_private():
+    plan = show_plan("bucket-name", cost_table(0.1, 10**8), "NONE")
+    assert list(plan["type"]).count("AWS::Lambda::Permission") == 2 and (plan["for"] != "").all()
+    assert "everyone" in plan.loc["Url", "for"] and not plan["for"].str.contains("signed").any()

@@ -1,29 +1,55 @@
-"""Comparing precisions: LFW's pairs are measured on all of their photos, also on those that are trained on."""
+"""Comparing precisions: against the gallery's own, on photos that count, by time and loss."""
+
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from facecourse.deployment import variants
+from facecourse.embedding.backbones import Backbone
 from facecourse.metrics.verification import Pairs
+from lambda_function.crops import Preprocessing
+from lambda_function.gallery import Gallery
 
 PEOPLE, EACH, FOLDS = 12, 6, 10
+KNOWN = [f"P{k:02d}" for k in range(PEOPLE - 2)]
+
+
+class Sleeper:
+    """An embedder that takes its time: 4 ms with 32 bits, 1 ms with 8."""
+
+    def __init__(self, precision):
+        self.seconds = {"fp32": 0.004, "int8": 0.001}[precision]
+
+    def embed(self, crops):
+        assert crops.shape == (1, 2, 160, 160, 3)
+        time.sleep(self.seconds)
+
+
+@dataclass(frozen=True)
+class Fake(Backbone):
+    """A backbone without a network: `_embed` gives the embeddings."""
+
+    def onnx(self):
+        return self.path.with_name(self.precision)
+
+    def embedder(self, threads=1):
+        return Sleeper(self.precision)
 
 
 @pytest.fixture
-def course(monkeypatch, tmp_path):
-    """Twelve people, six photos each, whose embeddings are their person's; ten folds of pairs, of trained photos too."""
+def backbone(monkeypatch, tmp_path):
+    """Twelve people, six photos each, whose embeddings are their person's; ten folds of pairs, of trained photos too.
+
+    With 8 bits the first two people are mixed up.
+    """
     persons = np.repeat(np.arange(PEOPLE), EACH)
     rows = np.eye(PEOPLE, 128, dtype=np.float32)
+    mixed = rows[[1, 0, *range(2, PEOPLE)]]
     sides = ["train", "train", "train", "test", "val", "train"] * (PEOPLE - 2) + ["unknown_test"] * (2 * EACH)
-    manifest = pd.DataFrame(
-        {
-            "person": [f"P{k:02d}" for k in persons],
-            "course_split": sides,
-            "faces": 1,
-            "sha256": [f"{k:064d}" for k in range(len(persons))],
-        }
-    )
+    columns = {"person": [f"P{k:02d}" for k in persons], "course_split": sides, "faces": 1}
     left = np.tile(np.arange(0, len(persons), EACH), FOLDS)
     pairs = Pairs(
         np.concatenate([left, left]),
@@ -31,31 +57,47 @@ def course(monkeypatch, tmp_path):
         np.repeat([True, False], len(left)),
         np.tile(np.repeat(np.arange(FOLDS), PEOPLE), 2),
     )
-    known = PEOPLE - 2
-    monkeypatch.setattr(
-        variants, "load_head", lambda _: ([f"P{k:02d}" for k in range(known)], rows[:known], {"views": 1})
-    )
-    monkeypatch.setattr(variants, "load_manifest", lambda _: manifest)
-    monkeypatch.setattr(variants, "load_decision", lambda _: {"threshold": 0.5, "crowd": 0.0})
+    gallery = Gallery(KNOWN, rows[: len(KNOWN)], 0.5)
+    monkeypatch.setattr(variants, "load_gallery", lambda profile, decided: gallery)
+    monkeypatch.setattr(variants, "load_manifest", lambda profile: pd.DataFrame(columns))
     monkeypatch.setattr(variants, "lfw_pairs", lambda: None)
     monkeypatch.setattr(variants, "official_pairs", lambda *_: pairs)
-    monkeypatch.setattr(variants, "_milliseconds", lambda paths, *_: dict.fromkeys(paths, 1.0))
-    # The small variant mixes the first two people up.
-    mixed = rows[[1, 0, *range(2, PEOPLE)]]
     monkeypatch.setattr(
-        variants.recognition,
+        variants,
         "embed_manifest",
-        lambda photos, name, views: (mixed if name.endswith("-int8") else rows)[persons[photos.index]],
+        lambda photos, variant: (mixed if variant.precision == "int8" else rows)[persons[photos.index]],
     )
-    for name in ("fp32", "int8"):
-        (tmp_path / name).write_bytes(b"x")
-    return {name: tmp_path / name for name in ("fp32", "int8")}
+    (tmp_path / "fp32").write_bytes(bytes(4_000_000))
+    (tmp_path / "int8").write_bytes(bytes(1_000_000))
+    return Fake("fake", tmp_path / "weights", "0" * 64, Preprocessing(), "fp32", 2)
 
 
-def test_pairs_of_trained_photos_count(course):
-    table = variants.compare_variants("lfw", course)
-    assert table.loc["fp32", "LFW"] == 100 and table.loc["fp32", "test top-1"] == 100
-    assert table.loc["int8", "LFW"] == 100  # mixed up, the same people are still alike
-    assert table.loc["int8", "test top-1"] == pytest.approx(80)
-    assert table.loc["int8", "points lost"] == pytest.approx(20) and table.loc["int8", "answers changed"] == 2
+def test_every_figure_counts_and_pairs_of_trained_photos_too(backbone):
+    table = variants.compare_variants("lfw", backbone, runs=5)
+    assert list(table.index) == ["fp32", "int8"] and table["MB"].tolist() == [4, 1]
+    assert table.loc["fp32", ["top-1 %", "FPIR %", "FNIR %", "LFW %"]].tolist() == [100, 0, 0, 100]
+    # Mixed up, the same two people are still alike: only names are wrong.
+    assert table.loc["int8", ["top-1 %", "FPIR %", "FNIR %", "LFW %"]].tolist() == pytest.approx(
+        [80, 0, 20, 100]
+    )
+    assert table["points lost"].tolist() == pytest.approx([0, 20])
+    assert table["answers changed"].tolist() == [0, 2]
+    assert 1 < table.loc["int8", "ms per face"] < 4 < table.loc["fp32", "ms per face"]
     assert variants.choose_variant(table) == "fp32"
+
+
+def test_losses_count_against_the_precision_that_the_gallery_was_made_with(backbone):
+    table = variants.compare_variants("sample", replace(backbone, precision="int8"), runs=1)
+    assert list(table.index) == ["int8", "fp32"] and "LFW %" not in table
+    assert table["points lost"].tolist() == [0, 0]  # fp32 gains on every figure
+    assert table["answers changed"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("int8", "chosen"),
+    [((24, 30, 0.1), "int8"), ((24, 30, 0.2), "fp32"), ((24, 64, 0), "int8"), ((24, 70, 0), "fp32")],
+)
+def test_the_fastest_that_loses_little_is_chosen_and_at_equal_speed_the_smaller(int8, chosen):
+    columns = ["MB", "ms per face", "points lost"]
+    table = pd.DataFrame([(92, 60, 0), int8], index=["fp32", "int8"], columns=columns)
+    assert variants.choose_variant(table) == chosen
