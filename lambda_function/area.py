@@ -10,20 +10,10 @@ BAND = 32 * 1024  # pixels that are packed at a time: they stay in the CPU's cac
 
 
 def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each of `size` output pixels begins and ends in the input, per row of `start`.
+    """Return where each of `size` output pixels begins and ends in the input: (k,), (k,) -> twice (k, size), int.
 
     Output pixel i is the mean of the input pixels floor(i n / size) to ceil((i + 1) n / size), which is what
-    torch's adaptive average pooling, and so facenet-pytorch's resampling, computes.
-
-    Parameters
-    ----------
-    start, length : ndarray of shape (k,), int
-        First input pixel and number of input pixels, the latter at least 1.
-    size : int
-
-    Returns
-    -------
-    (ndarray, ndarray), both of shape (k, size), int
+    torch's adaptive average pooling, and so facenet-pytorch's resampling, computes. Lengths are at least 1.
     """
     steps = np.arange(size + 1)
     begin = start[:, None] + length[:, None] * steps[:-1] // size
@@ -31,25 +21,21 @@ def windows(start: np.ndarray, length: np.ndarray, size: int) -> tuple[np.ndarra
     return begin, end
 
 
-class Pixels:
+class IntegralImage:
     """A photo as running sums: any rectangle's mean is four look-ups (Crow 1984, summed-area tables).
 
     The three colours are summed in one go, as three fields of one 64-bit number. A field may run over into the
     next one; the difference of the four corners is right all the same, as long as its own sums fit.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), uint8
-        Grey pictures of shape (height, width) are taken as three equal channels.
-    each : callable
-        `map`, or that of a pool of threads, which then work on bands of the photo side by side.
+    `image` is (height, width, 3) uint8; grey pictures (height, width) are taken as three equal channels. With
+    the `map` of a pool of threads as `map_fn`, bands of the photo are worked on side by side.
     """
 
-    def __init__(self, image: np.ndarray, each: Callable = map):
+    def __init__(self, image: np.ndarray, map_fn: Callable = map):
         self._image = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
         self.height, self.width = image.shape[:2]
         # Small windows are always asked for, large ones seldom.
-        self._tables = {NARROW: [self._running_sums(NARROW, slice(0, 3), each)]}
+        self._tables = {NARROW: [self._running_sums(NARROW, slice(0, 3), map_fn)]}
 
     def level(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
         """Return the photo, or some `rows` of it, at another size: (3, height, width) float32, 0 to 255."""
@@ -62,22 +48,14 @@ class Pixels:
             bands -= table.take(top, axis=0)
             sums = bands.take(right, axis=1)
             sums -= bands.take(left, axis=1)
-            _spread(sums, bits, out[channels])
+            _unpack(sums, bits, out[channels])
         out *= np.float32(1) / area.astype(np.float32)
         return out
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:
-        """Cut rectangles and bring each to `size` x `size`.
+        """Cut rectangles and bring each to size x size: (n, 4) int -> (n, 3, size, size) float32, 0 to 255.
 
-        Parameters
-        ----------
-        boxes : ndarray of shape (n, 4), int
-            x0 y0 x1 y1 within the photo, x1 and y1 excluded, not empty.
-        size : int
-
-        Returns
-        -------
-        ndarray of shape (n, 3, size, size), float32, 0 to 255
+        Boxes x0 y0 x1 y1 lie within the photo, x1 and y1 excluded, and are not empty.
         """
         left, right = windows(boxes[:, 0], boxes[:, 2] - boxes[:, 0], size)
         top, bottom = windows(boxes[:, 1], boxes[:, 3] - boxes[:, 1], size)
@@ -92,7 +70,7 @@ class Pixels:
             sums -= flat.take(bottom + left)
             sums -= flat.take(top + right)
             sums += flat.take(top + left)
-            _spread(sums, bits, out.transpose(1, 0, 2, 3)[channels])
+            _unpack(sums, bits, out.transpose(1, 0, 2, 3)[channels])
         out *= (np.float32(1) / area.astype(np.float32))[:, None]
         return out
 
@@ -104,7 +82,7 @@ class Pixels:
             self._tables[bits] = [self._running_sums(bits, group) for group in groups]
         return [(table, bits, group) for table, group in zip(self._tables[bits], groups, strict=True)]
 
-    def _running_sums(self, bits: int, channels: slice, each: Callable = map) -> np.ndarray:
+    def _running_sums(self, bits: int, channels: slice, map_fn: Callable = map) -> np.ndarray:
         sums = np.zeros((self.height + 1, self.width + 1), np.uint64)
         step = max(1, BAND // self.width)
 
@@ -116,13 +94,13 @@ class Pixels:
                 packed |= part[..., channel]
             np.cumsum(packed, axis=1, out=sums[top + 1 : top + 1 + step, 1:])
 
-        list(each(pack, range(0, self.height, step)))
+        list(map_fn(pack, range(0, self.height, step)))
         for above, row in zip(sums[:-1], sums[1:], strict=True):  # whole rows: cumsum goes down one column
             row += above  # after the other, and so through all of the memory each time
         return sums
 
 
-def _spread(sums: np.ndarray, bits: int, out: np.ndarray) -> None:
+def _unpack(sums: np.ndarray, bits: int, out: np.ndarray) -> None:
     """Write the fields of packed sums to the first axis of `out`, as float32."""
     mask, field = np.uint64((1 << bits) - 1), np.empty_like(sums)
     for place, channel in enumerate(out):

@@ -9,45 +9,23 @@ SURE = 0.9  # below, a face is only taken for the photo's person where there is 
 
 @dataclass
 class Face:
-    """One detected face.
+    """One detected face, in pixels of the photo; boxes and landmarks may lie beyond its edge."""
 
-    Attributes
-    ----------
-    box : ndarray of shape (4,), float32
-        x0 y0 x1 y1 in pixels; may reach over the photo's edge.
-    landmarks : ndarray of shape (5, 2), float32
-        x y in pixels: image-left eye, image-right eye, nose, image-left and image-right mouth corner.
-    score : float
-        The detector's probability that this is a face.
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    score: float
+    box: np.ndarray  # (4,) float32: x0 y0 x1 y1
+    landmarks: (
+        np.ndarray
+    )  # (5, 2) float32, x y: image-left eye, image-right eye, nose, left, right mouth corner
+    score: float  # the detector's probability that this is a face
 
 
 def select_face(faces: list[Face], width: int, height: int, rule: str = "size_and_centre") -> int | None:
-    """Choose the person whom the photo is about.
+    """Return the place of the face that a photo of width x height pixels is about; None without faces.
 
-    Parameters
-    ----------
-    faces : list of Face
-    width, height : int
-        Of the photo, in pixels.
-    rule : str
-        "largest": the largest box. "centre": the box nearest to the photo's middle. "size_and_centre": the
-        largest area minus twice the squared distance from the middle (FaceNet's align_dataset_mtcnn). With
-        every rule, faces below SURE are only chosen where there is no surer one: most of them are no faces.
+    Rules: "largest", the largest box; "centre", the box nearest to the photo's middle; "size_and_centre", the
+    largest area minus twice the squared distance from the middle (FaceNet's align_dataset_mtcnn). With every
+    rule, faces below SURE are only chosen where there is no surer one: most of them are no faces.
 
-    Returns
-    -------
-    int or None
-        The face's place in the list; None if the list is empty.
-
-    Raises
-    ------
-    ValueError
-        If there is no such rule.
+    Raises ValueError if there is no such rule.
     """
     if rule not in ("largest", "centre", "size_and_centre"):
         raise ValueError(f"no rule {rule!r}: take 'largest', 'centre' or 'size_and_centre'")

@@ -5,35 +5,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lambda_function.boxes import overlap
+from lambda_function.boxes import iou
 from lambda_function.faces import Face
 
 EMPTY_STAGE = (RuntimeError, ValueError, IndexError, TypeError)  # what it raises where a stage finds nothing
 
 
 class Reference:
-    """facenet-pytorch's MTCNN with its defaults, asked for one photo at a time, answering as ours does.
+    """facenet-pytorch's MTCNN with its defaults, asked for one photo at a time, answering as ours does."""
 
-    Parameters
-    ----------
-    threads : int
-        For torch.
-    min_face_size : int
-    """
-
-    def __init__(self, threads: int = 2, min_face_size: int = 20):
+    def __init__(self, threads: int = 2):
         import torch
         from facenet_pytorch import MTCNN
 
         torch.set_num_threads(threads)
-        self._network = MTCNN(keep_all=True, device="cpu", min_face_size=min_face_size)
+        self.network = MTCNN(keep_all=True, device="cpu", min_face_size=20)
 
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Return the faces of one photo; empty where it returns None or raises for want of a face."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                boxes, scores, points = self._network.detect(image, landmarks=True)
+                boxes, scores, points = self.network.detect(image, landmarks=True)
             except EMPTY_STAGE:
                 return []
         if boxes is None:
@@ -45,23 +38,13 @@ class Reference:
 
 @dataclass
 class Parity:
-    """Agreement over many photos.
-
-    Attributes
-    ----------
-    photos, same_number : int
-        All, and those with the same number of faces from both.
-    faces, same_place : int
-        The reference's faces, and those met by one of ours with IoU >= 0.98 and landmarks within 1 pixel.
-    differences : list of str
-        One line for each photo or face that differs.
-    """
+    """Agreement over many photos."""
 
     photos: int = 0
-    same_number: int = 0
-    faces: int = 0
-    same_place: int = 0
-    differences: list[str] = field(default_factory=list)
+    same_number: int = 0  # photos with the same number of faces from both
+    faces: int = 0  # the reference's
+    same_place: int = 0  # of these, met by one of ours with IoU >= 0.98 and landmarks within 1 pixel
+    differences: list[str] = field(default_factory=list)  # a line for each photo or face that differs
 
     def add(self, name: str, ours: list[Face], theirs: list[Face]) -> None:
         """Count one photo."""
@@ -70,12 +53,10 @@ class Parity:
         if len(ours) != len(theirs):
             scores = [sorted(round(float(f.score), 4) for f in faces) for faces in (ours, theirs)]
             self.differences.append(f"{name}: {len(ours)} faces, reference {len(theirs)}; scores {scores}")
-        if not theirs:
-            return
         self.faces += len(theirs)
-        if not ours:
+        if not ours or not theirs:
             return
-        shared = overlap(*(np.stack([f.box for f in faces]).astype(float) for faces in (theirs, ours)))
+        shared = iou(*(np.stack([f.box for f in faces]).astype(float) for faces in (theirs, ours)))
         for number, (face, place) in enumerate(zip(theirs, shared.argmax(axis=1), strict=True)):
             row = shared[number, place]
             error = float(np.linalg.norm(face.landmarks - ours[place].landmarks, axis=1).max())

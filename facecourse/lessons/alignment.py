@@ -1,164 +1,79 @@
-"""What straightening faces by their landmarks does to embeddings, measured."""
+"""What straightening faces by their landmarks does to embeddings, measured and shown."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from facecourse.core.paths import ROOT
-from facecourse.core.sources import SourceError, celebrity_photos, fetch
+from facecourse.core.sources import celebrity_photos
 from facecourse.detection.detector import detect_photos
-from facecourse.embedding.backbones import BACKBONES
-from facecourse.embedding.embeddings import embed_faces, find_weights
-from facecourse.metrics.verification import Pairs, ten_folds
-from facecourse.photos.files import sha256
-from lambda_function.faces import Face, select_face
+from facecourse.embedding.backbones import Backbone
+from facecourse.embedding.embeddings import embed_faces
+from facecourse.lessons.faces_pictures import show_pairs
+from facecourse.lessons.truth import roll_of
+from facecourse.metrics.verification import all_pairs, pairs_among
+from lambda_function.crops import Preprocessing, crop_face
+from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
+from lambda_function.pipeline import sha256_of
+
+CROPS = ("box", "aligned")
 
 
-def roll_of(face: Face) -> float:
-    """Return by how many degrees the line between the eyes is turned, clockwise positive.
-
-    Parameters
-    ----------
-    face : Face
-    """
-    right, down = face.landmarks[1] - face.landmarks[0]
-    return float(np.degrees(np.arctan2(down, right)))
+def cropped(backbone: Backbone, crop: str) -> Backbone:
+    """Return the backbone with faces cut along the box, or straightened ("aligned"), instead of its own way."""
+    return replace(backbone, preprocessing=replace(backbone.preprocessing, align=crop == "aligned"))
 
 
 def celebrity_faces(progress: bool = True) -> pd.DataFrame:
-    """Return the chosen face of the 118 real photos that come with the sample's backbone.
-
-    Parameters
-    ----------
-    progress : bool
-        Show a progress bar.
-
-    Returns
-    -------
-    DataFrame
-        path, name, sha256, face, roll (degrees, by the landmarks found).
-    """
-    paths = sorted(path for path in celebrity_photos().glob("*/*") if path.is_file())
-    hashes = [sha256(path.read_bytes()) for path in paths]
-    found = detect_photos(paths, hashes, progress)
+    """Return the chosen face of the 118 real photos that come with msceleb1m: path, name, sha256, face, roll (degrees)."""
+    files = sorted(path for path in celebrity_photos().glob("*/*") if path.is_file())
+    sums = [sha256_of(path) for path in files]
+    found = detect_photos(files, sums, progress)
     rows = []
-    for path, sha in zip(paths, hashes, strict=True):
+    for path, value in zip(files, sums, strict=True):
         height, width = open_photo(path).shape[:2]
-        place = select_face(found[sha], width, height)
-        if place is not None:
-            face = found[sha][place]
-            rows.append((path, path.parent.name, sha, face, roll_of(face)))
+        if (chosen := select_face(found[value], width, height)) is not None:
+            face = found[value][chosen]
+            rows.append((path, path.parent.name, value, face, roll_of(face.landmarks)))
     return pd.DataFrame(rows, columns=["path", "name", "sha256", "face", "roll"])
 
 
-def available(backbones: tuple[str, ...] = tuple(BACKBONES)) -> list[str]:
-    """Return the backbones whose own weights can be had here; prints which cannot."""
-    here = []
-    for name in backbones:
-        try:
-            if BACKBONES[name].file:
-                fetch(BACKBONES[name].file)
-            here.append(name)
-        except SourceError:
-            print(
-                f"{name}: its weights cannot be had here, so it is not measured (no other stands in for it)"
-            )
-    return here
-
-
-def alignment_effect(found: pd.DataFrame, backbones: list[str], tilt: float = 8.0) -> pd.DataFrame:
+def alignment_effect(found: pd.DataFrame, backbone: Backbone, tilt: float = 8.0) -> pd.DataFrame:
     """Measure what straightening does to the similarities of one person's and of two people's photos.
 
-    Parameters
-    ----------
-    found : DataFrame
-        path, name, sha256, face (or None), roll; one face per photo.
-    backbones : list of str
-        From `available`.
-    tilt : float
-        Degrees of roll from which a photo counts as tilted.
-
-    Returns
-    -------
-    DataFrame
-        Per backbone, crop and set of pairs ("all", or "tilted": at least one of the two): number of pairs,
-        mean cosine similarity of pairs of one person ("same") and of two ("different"), auc (area under
-        the ROC curve, 0 to 1).
+    `found` has path, name, sha256, face (or None) and roll of photos of one face each; from `tilt` degrees of roll on
+    a photo counts as tilted. Returned are, per crop and set of pairs ("all", or "tilted": at least one of the two),
+    the number of pairs, the mean cosine similarity of pairs of one person ("same") and of two ("different"), and auc
+    (area under the ROC curve, 0 to 1).
     """
+    from sklearn.metrics import roc_auc_score
+
     usable = found[found["face"].notna()]
-    names, tilted = usable["name"].to_numpy(), usable["roll"].abs().to_numpy() >= tilt
-    left, right = np.triu_indices(len(usable), 1)
-    same = names[left] == names[right]
+    photos = [usable[column].tolist() for column in ("path", "sha256", "face")]
+    tilted = usable["roll"].abs().to_numpy() >= tilt
+    pairs = pairs_among(np.arange(len(usable)), usable["name"].to_numpy())
     rows = []
-    for backbone in backbones:
-        for crop in ("box", "aligned"):
-            vectors = _vectors(usable, backbone, crop == "aligned", progress=False)
-            scores = np.einsum("nd,nd->n", vectors[left], vectors[right])
-            for label, part in (("all", slice(None)), ("tilted", tilted[left] | tilted[right])):
-                figures = _separation(scores[part], same[part])
-                rows.append({"backbone": backbone, "crop": crop, "pairs": label, **figures})
-    return pd.DataFrame(rows)
+    for crop in CROPS:
+        vectors = embed_faces(*photos, cropped(backbone, crop), progress=False)
+        scores, same = all_pairs(vectors, usable["name"].to_numpy())
+        for label, part in (
+            ("all", np.ones(len(same), bool)),
+            ("tilted", tilted[pairs.left] | tilted[pairs.right]),
+        ):
+            alike, other = scores[part & same], scores[part & ~same]
+            auc = roc_auc_score(same[part], scores[part])
+            rows.append((crop, label, int(part.sum()), alike.mean(), other.mean(), auc))
+    return pd.DataFrame(rows, columns=["crop", "pairs", "number", "same", "different", "auc"])
 
 
-def _vectors(usable: pd.DataFrame, backbone: str, align: bool, progress: bool) -> np.ndarray:
-    own = find_weights(backbone).preprocessing
-    return embed_faces(
-        usable["path"].tolist(),
-        usable["sha256"].tolist(),
-        usable["face"].tolist(),
-        backbone,
-        preprocessing=replace(own, align=align),
-        progress=progress,
-    )
-
-
-def _separation(scores: np.ndarray, same: np.ndarray) -> dict:
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
-    n, m = int(same.sum()), int((~same).sum())
-    auc = (ranks[same].sum() - n * (n + 1) / 2) / max(n * m, 1)
-    return {
-        "number": len(scores),
-        "same": scores[same].mean(),
-        "different": scores[~same].mean(),
-        "auc": auc,
-    }
-
-
-def alignment_on_lfw(manifest: pd.DataFrame, pairs: Pairs, backbones: list[str]) -> pd.DataFrame:
-    """Measure LFW's ten-fold accuracy with faces cut along the box, and straightened.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        path, sha256, width, height; `pairs` points into it.
-    pairs : Pairs
-    backbones : list of str
-        From `available`.
-
-    Returns
-    -------
-    DataFrame
-        backbone, crop, accuracy, standard error (both 0 to 1).
-    """
-    used = np.unique(np.concatenate([pairs.left, pairs.right]))
-    part = manifest.iloc[used]
-    paths = [ROOT / path for path in part["path"]]
-    found = detect_photos(paths, part["sha256"].tolist())
-    faces = [
-        (found[row.sha256] or [None])[select_face(found[row.sha256], row.width, row.height) or 0]
-        for row in part.itertuples()
-    ]
-    table = pd.DataFrame({"path": paths, "sha256": part["sha256"].tolist(), "face": faces, "row": used})
-    table = table[table["face"].notna()]
-    rows = []
-    for backbone in backbones:
-        for crop in ("box", "aligned"):
-            vectors = _vectors(table, backbone, crop == "aligned", progress=True)
-            spread = np.full((len(manifest), vectors.shape[1]), np.nan, np.float32)
-            spread[table["row"].to_numpy()] = vectors
-            result = ten_folds(np.einsum("nd,nd->n", spread[pairs.left], spread[pairs.right]), pairs)
-            rows.append((backbone, crop, result.mean, result.standard_error))
-    return pd.DataFrame(rows, columns=["backbone", "crop", "accuracy", "standard error"])
+def show_aligned(found: pd.DataFrame, most: int = 20):
+    """Draw the most tilted faces, cut along the box (left) and straightened by the landmarks (right)."""
+    usable = found[found["face"].notna()]
+    worst = usable.loc[usable["roll"].abs().nlargest(most).index]
+    pairs = []
+    for path, face in zip(worst["path"], worst["face"], strict=True):
+        image = open_photo(path)
+        pairs.append([crop_face(image, face, Preprocessing(align=align)) for align in (False, True)])
+    texts = [f"{roll:+.0f} degrees" for roll in worst["roll"]]
+    return show_pairs(pairs, texts, title="Cut along the box, and straightened")

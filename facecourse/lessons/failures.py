@@ -1,145 +1,138 @@
-"""Where MTCNN goes wrong on real photos: found by code, with a measured reason for each."""
+"""Where MTCNN goes wrong: counted beside a newer detector, and photo by photo with a measured reason."""
 
+import textwrap
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
+from facecourse.core.figures import figure
 from facecourse.core.paths import ROOT
-from facecourse.core.sources import SourceError
-from facecourse.detection.centerface import second_opinion
-from facecourse.detection.detector import detect_photos
-from facecourse.embedding.embeddings import embed_faces
-from facecourse.lessons.second_detector import DOUBTFUL, unconfirmed
-from facecourse.lessons.stages import lost_at
-from lambda_function.faces import Face, select_face
+from facecourse.detection.centerface import reference_detector
+from facecourse.detection.detector import detector
+from facecourse.lessons.stages import boxes_of, draw_boxes, draw_faces, hits, trace
+from facecourse.lessons.truth import roll_of
+from lambda_function.boxes import overlapping
+from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
-SURE = 0.6  # the second detector's probability from which a face that MTCNN lacks counts as missed
-STRANGE = 0.25  # cosine similarity to the person's other photos below which the chosen face may be another's
+ON_FACE = 0.3  # IoU from which a box lies on a face
+SUSPICION = 0.2  # probability at which a detector has at least a suspicion
+SURE = 0.6  # the reference detector's probability from which a face that MTCNN lacks counts as missed
 EDGE = 3  # pixels from the photo's edge within which a face counts as cut off
-KINDS = ("missed", "false alarm", "wrong face")
+
+
+def compare_on_truth(truth: pd.DataFrame) -> pd.DataFrame:
+    """Return what both detectors find in the photos of `true_faces`, and their median milliseconds per photo."""
+    boxes = truth.groupby("path", sort=False)["box"].apply(lambda own: np.stack(list(own)))
+    images = [open_photo(path) for path in boxes.index]
+    rows = []
+    for name, tool in (("MTCNN", detector()), ("CenterFace", reference_detector())):
+        faces, spent = _timed(tool, images)
+        counts = [hits(boxes_of(own), true, ON_FACE) for own, true in zip(faces, boxes, strict=True)]
+        found, wrong, _ = zip(*counts, strict=True)
+        rows.append((name, len(images), len(truth), sum(found), sum(wrong), spent))
+    columns = ["detector", "photos", "faces", "found", "false alarms", "milliseconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def compare_on_portraits(files: list[Path]) -> pd.DataFrame:
+    """Compare the detectors on photos of which is known only that each shows a person.
+
+    Unmatched are boxes that the other detector does not even suspect: most are false alarms. Milliseconds are the
+    median per photo.
+    """
+    images = [open_photo(path) for path in files]
+    suspecting = reference_detector(SUSPICION), detector(thresholds=(0.6, 0.4, SUSPICION))
+    rows = []
+    for name, tool, other in zip(
+        ("MTCNN", "CenterFace"), (detector(), reference_detector()), suspecting, strict=True
+    ):
+        faces, spent = _timed(tool, images)
+        alone = [unmatched(own, other.detect([image])[0]) for own, image in zip(faces, images, strict=True)]
+        with_face = sum(len(own) > 0 for own in faces)
+        rows.append((name, len(images), with_face, sum(map(len, faces)), sum(map(len, alone)), spent))
+    columns = ["detector", "photos", "with a face", "boxes", "unmatched", "milliseconds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _timed(tool, images: list[np.ndarray]) -> tuple[list[list[Face]], float]:
+    """Return a detector's faces of every photo, and its median milliseconds per photo."""
+    faces, spent = [], []
+    for image in images:
+        begin = time.perf_counter()
+        faces += tool.detect([image])
+        spent.append((time.perf_counter() - begin) * 1000)
+    return faces, float(np.median(spent))
+
+
+def unmatched(faces: list[Face], others: list[Face]) -> list[Face]:
+    """Return the faces that share half of the smaller of both boxes with none of the other detector's."""
+    near = overlapping(boxes_of(faces), boxes_of(others), 0.5, smaller=True).any(axis=1)
+    return [face for face, matched in zip(faces, near, strict=True) if not matched]
 
 
 @dataclass
 class Failure:
-    """A photo where detection failed.
+    """A photo where detection failed."""
 
-    Attributes
-    ----------
-    path : path
-    kind : str
-        "missed", "false alarm" or "wrong face".
-    why : str
-        In words, with the figures that say so.
-    faces : list of Face
-        All that MTCNN found.
-    marked : ndarray of shape (4,)
-        The box that the failure is about.
-    weight : float
-        How clear the case is: larger first.
+    name: str  # of the photo
+    image: np.ndarray
+    kind: str  # "missed" or "false alarm"
+    why: str  # in words, with the figures that say so
+    faces: list[Face]  # all that MTCNN found
+    marked: Face  # the one that the failure is about
+
+
+def photos_of(manifest: pd.DataFrame, most: int = 1500) -> Iterator[tuple[str, np.ndarray]]:
+    """Open at most `most` photos of a manifest: the reader's own first, then others, spread evenly."""
+    readable = manifest[manifest["width"] > 0]
+    own, others = (readable[(readable["source"] == "people") == mine] for mine in (True, False))
+    spread = np.linspace(0, len(others) - 1, min(max(most - len(own), 0), len(others))).astype(int)
+    for path in [*own["path"][:most], *others["path"].iloc[spread]]:
+        yield Path(path).name, open_photo(ROOT / path)
+
+
+def failures(photos: Iterable[tuple], progress: bool = True) -> list[Failure]:
+    """Look for faces that MTCNN missed and boxes without a face in photos, (name, image, ...) each.
+
+    The reference detector tells: it sees a face that MTCNN lacks, or has not even a suspicion. Returned are the
+    missed ones first; within a kind, the clearest first.
     """
-
-    path: Path
-    kind: str
-    why: str
-    faces: list[Face]
-    marked: np.ndarray
-    weight: float
-
-
-def failures(manifest: pd.DataFrame, backbone: str, most: int = 1500, progress: bool = True) -> list[Failure]:
-    """Look for faces that were missed, boxes without a face, and photos where another person was chosen.
-
-    A second detector is the witness for the first two; the person's other photos for the third.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        path, sha256, person, width, height of photos, as a manifest has them.
-    backbone : str
-        Its embeddings say who resembles whom.
-    most : int
-        Photos that the second detector looks at, at half a minute a thousand: the reader's own, then others evenly.
-    progress : bool
-
-    Returns
-    -------
-    list of Failure
-        By kind; within a kind the clearest first.
-    """
-    readable = manifest[manifest["width"] > 0].reset_index(drop=True)
-    found = detect_photos([ROOT / path for path in readable["path"]], readable["sha256"].tolist(), progress)
-    faces = [found[sha] for sha in readable["sha256"]]
-    seen = _looked_at(readable, most)
-    failed = _against_witness(readable.iloc[seen], [faces[i] for i in seen], progress)
-    failed += _wrong_people(readable, faces, backbone, progress)
-    return sorted(failed, key=lambda failure: (KINDS.index(failure.kind), -failure.weight))
+    found = []
+    for name, image, *_ in tqdm(photos, desc="failures", unit="photo", disable=not progress):
+        (faces,), (seen,) = detector().detect([image]), reference_detector(SUSPICION).detect([image])
+        for face in unmatched([face for face in seen if face.score >= SURE], faces):
+            why = f"{lost_at(image, face.box) or 'NMS'} lost it: {why_missed(image, face)}"
+            found.append(Failure(name, image, "missed", why, faces, face))
+        for face in unmatched(faces, seen):
+            light, detail = _surface(image, face.box)
+            height = face.box[3] - face.box[1]
+            why = f"score {face.score:.2f}, {height:.0f} px, light {light:.0f}, {detail:.0f} between pixels"
+            found.append(Failure(name, image, "false alarm", why, faces, face))
+    return sorted(found, key=lambda failure: (failure.kind != "missed", -failure.marked.score))
 
 
-def _looked_at(photos: pd.DataFrame, most: int) -> list[int]:
-    """Return the places of at most `most` photos: the reader's own first, the others spread evenly."""
-    own = (photos["source"] == "people").to_numpy() if "source" in photos else np.ones(len(photos), bool)
-    mine, others = np.flatnonzero(own)[:most], np.flatnonzero(~own)
-    left = min(most - len(mine), len(others))
-    return sorted([*mine.tolist(), *others[np.linspace(0, len(others) - 1, left).astype(int)].tolist()])
-
-
-def _against_witness(photos: pd.DataFrame, faces: list[list[Face]], progress: bool) -> list[Failure]:
-    from tqdm.auto import tqdm
-
-    try:
-        witness = second_opinion(DOUBTFUL)
-    except SourceError as error:
-        print(
-            f"no second detector, so misses and false alarms are not searched: {str(error).splitlines()[0]}"
-        )
-        return []
-    failed = []
-    places = tqdm(photos["path"], desc="second detector", unit="photo", disable=not progress)
-    for path, own in zip(places, faces, strict=True):
-        image = open_photo(ROOT / path)
-        seen = witness.detect([image])[0]
-        for face in unconfirmed([face for face in seen if face.score >= SURE], own):
-            why = f"{lost_at(image, face.box) or 'overlap'} lost it: {why_missed(image, face)}"
-            failed.append(Failure(ROOT / path, "missed", why, own, face.box, face.score))
-        for face in unconfirmed(own, seen):
-            failed.append(
-                Failure(ROOT / path, "false alarm", why_alarm(image, face), own, face.box, face.score)
-            )
-    return failed
+def lost_at(image: np.ndarray, box: np.ndarray) -> str:
+    """Return the network at which MTCNN loses a face whose box is known; "" where the face is found."""
+    stages = zip(("P-Net", "R-Net", "O-Net"), trace(image).stages().values(), strict=True)
+    return next((name for name, boxes in stages if not hits(boxes, box[None], ON_FACE)[0]), "")
 
 
 def pose(face: Face) -> tuple[float, float]:
     """Estimate how a head is turned from its landmarks.
 
-    Parameters
-    ----------
-    face : Face
-        With its landmarks in pixels.
-
-    Returns
-    -------
-    (float, float)
-        Roll in degrees (positive: the head leans to the picture's right), and how far the nose lies from
-        the middle of the eyes, in distances of the eyes along their line: 0 from the front, about 0.5 in
-        three-quarter view.
+    Returned are roll in degrees (positive: the head leans to the picture's right), and how far the nose lies from
+    the middle of the eyes, in distances of the eyes along their line: 0 from the front, about 0.5 in three-quarter
+    view.
     """
-    right, left, nose = face.landmarks[:3].astype(float)
-    across = left - right
-    length = max(float(np.hypot(*across)), 1e-6)
-    roll = float(np.degrees(np.arctan2(across[1], across[0])))
-    return roll, abs(float((nose - (left + right) / 2) @ across)) / length**2
-
-
-def _surface(image: np.ndarray, box: np.ndarray) -> tuple[float, float]:
-    """Return mean brightness (0 to 255) and mean step between neighbouring pixels within a box."""
-    height, width = image.shape[:2]
-    x0, y0 = (int(v) for v in np.clip(box[:2], 0, (width - 2, height - 2)))
-    x1, y1 = (int(v) for v in np.clip(box[2:], (x0 + 2, y0 + 2), (width, height)))
-    grey = image[y0:y1, x0:x1].mean(axis=2)
-    return float(grey.mean()), float(np.abs(np.diff(grey, axis=1)).mean())
+    first, second, nose = face.landmarks[:3].astype(float)
+    eyes = second - first
+    return roll_of(face.landmarks), abs(float((nose - (first + second) / 2) @ eyes)) / max(eyes @ eyes, 1e-12)
 
 
 def why_missed(image: np.ndarray, face: Face) -> str:
@@ -163,54 +156,26 @@ def why_missed(image: np.ndarray, face: Face) -> str:
     return "covered, or an unusual expression"
 
 
-def why_alarm(image: np.ndarray, face: Face) -> str:
-    """Say what speaks against a box that the second detector does not see, not even doubtfully."""
-    side = float(face.box[3] - face.box[1])
-    light, detail = _surface(image, face.box)
-    return f"score {face.score:.2f}, {side:.0f} px, light {light:.0f}, {detail:.0f} between pixels"
+def _surface(image: np.ndarray, box: np.ndarray) -> tuple[float, float]:
+    """Return mean brightness (0 to 255) and mean step between neighbouring pixels within a box."""
+    height, width = image.shape[:2]
+    x0, y0 = (int(v) for v in np.clip(box[:2], 0, (width - 2, height - 2)))
+    x1, y1 = (int(v) for v in np.clip(box[2:], (x0 + 2, y0 + 2), (width, height)))
+    grey = image[y0:y1, x0:x1].mean(axis=2)
+    return float(grey.mean()), float(np.abs(np.diff(grey, axis=1)).mean())
 
 
-def _wrong_people(
-    photos: pd.DataFrame, faces: list[list[Face]], backbone: str, progress: bool
-) -> list[Failure]:
-    """Find photos whose chosen face is unlike the person's other photos while another face in them is like."""
-    rows = [i for i, own in enumerate(faces) if own]
-    size = photos[["width", "height"]].to_numpy()
-    chosen = {i: select_face(faces[i], *size[i]) for i in rows}
-    vectors = _embed(photos, [(i, faces[i][chosen[i]]) for i in rows], backbone, progress)
-    sums = pd.DataFrame(vectors).groupby(photos["person"].to_numpy()[rows]).transform("sum").to_numpy()
-    count = photos["person"].iloc[rows].map(photos["person"].iloc[rows].value_counts()).to_numpy()
-    others = sums - vectors
-    others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
-    likeness = np.einsum("nd,nd->n", vectors, others)
-    failed = []
-    for place, i in enumerate(rows):
-        if count[place] < 3 or likeness[place] >= STRANGE or len(faces[i]) < 2:
-            continue
-        rivals = [face for j, face in enumerate(faces[i]) if j != chosen[i]]
-        alike = _embed(photos, [(i, face) for face in rivals], backbone, False) @ others[place]
-        best = int(alike.argmax())
-        if alike[best] > likeness[place] + 0.2:
-            why = f"{likeness[place]:.2f} like the others; the marked face {alike[best]:.2f}"
-            failed.append(
-                Failure(
-                    ROOT / photos["path"][i],
-                    "wrong face",
-                    why,
-                    faces[i],
-                    rivals[best].box,
-                    float(alike[best] - likeness[place]),
-                )
-            )
-    return failed
-
-
-def _embed(photos: pd.DataFrame, chosen: list[tuple[int, Face]], backbone: str, progress: bool) -> np.ndarray:
-    part = photos.iloc[[i for i, _ in chosen]]
-    return embed_faces(
-        [ROOT / path for path in part["path"]],
-        part["sha256"].tolist(),
-        [face for _, face in chosen],
-        backbone,
-        progress=progress,
-    )
+def show_failures(found: list[Failure], most: int = 8, columns: int = 4):
+    """Draw up to `most` photos of either kind of failure: in red what it is about, in yellow what was found."""
+    part = [f for kind in ("missed", "false alarm") for f in [f for f in found if f.kind == kind][:most]]
+    if not part:
+        return None
+    columns = min(columns, len(part))
+    picture, axes = figure(-(-len(part) // columns), columns, width=2.7, height=2.95, squeeze=False)
+    for panel in axes.ravel():
+        panel.axis("off")
+    for panel, failure in zip(axes.ravel(), part, strict=False):
+        title = f"{failure.kind}\n" + textwrap.fill(failure.why, 36)
+        draw_faces(panel, failure.image, failure.faces, title)
+        draw_boxes(panel, [failure.marked.box], "red", 2, linestyle="--")
+    return picture

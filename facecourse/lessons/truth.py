@@ -1,244 +1,175 @@
-"""Detection measured against what is known of the photos: faces found, the right face, straightened faces."""
+"""Detection measured against what is known of the photos: faces found, the right face, faces made hard to find."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from facecourse.core.figures import COLOURS, figure
 from facecourse.core.paths import DATA, ROOT
-from facecourse.core.sources import celebrity_photos
-from facecourse.detection.detector import detect_photos, find_faces
+from facecourse.detection.detector import detect_photos, detector
+from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
-from facecourse.metrics.verification import ten_folds
-from facecourse.photos.files import sha256
-from lambda_function.boxes import overlap
-from lambda_function.faces import Face, select_face
+from facecourse.metrics.verification import FoldResult, Pairs, similarities, ten_folds
+from lambda_function.boxes import iou
+from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
+from lambda_function.pipeline import sha256_of
 
 RULES = ("largest", "centre", "size_and_centre")
-_POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # a person's right is on our left
+POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # a person's right is on our left
+CHANGES = {  # how a photo is made harder, what the amount means, and the amounts that are tried
+    "turned": ("degrees", (0, 15, 30, 45, 60, 90)),
+    "shrunk": ("height of the face, pixels", (80, 40, 24, 16, 10)),
+    "cut off": ("share of the face beyond the edge", (0.0, 0.2, 0.4, 0.5, 0.6)),
+    "darkened": ("share of the light", (1.0, 0.3, 0.1, 0.06, 0.03)),
+}
+
+
+def roll_of(landmarks: np.ndarray) -> float:
+    """Return by how many degrees the line between the eyes of (5, 2) landmarks is turned, clockwise positive."""
+    right, down = landmarks[1] - landmarks[0]
+    return float(np.degrees(np.arctan2(down, right)))
 
 
 def true_faces() -> pd.DataFrame:
-    """Return every rendered face of the sample: path, name, group (bool), box, landmarks, roll.
+    """Return every rendered face of the sample that is in data/: path, name, group (bool), box, landmarks, roll.
 
     Box (4,) and landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
     """
-    rows = [
-        _known(DATA / path, path.split("/")[1], False, face)
-        for path, face in json.loads((DATA / "photos.json").read_text()).items()
-    ]
+    portraits = json.loads((DATA / "photos.json").read_text())
+    faces = [(DATA / path, path.split("/")[1], False, face) for path, face in portraits.items()]
     for photo in json.loads((DATA / "group" / "groups.json").read_text()):
         path = DATA / "group" / photo["file"]
-        rows += [_known(path, face["name"], True, face) for face in photo["faces"]]
-    return pd.DataFrame(rows)
-
-
-def _known(path: Path, name: str, group: bool, face: dict) -> dict:
-    landmarks = np.array([face[point] for point in _POINTS], np.float32)
-    right, down = landmarks[1] - landmarks[0]
-    return {
-        "path": path,
-        "name": name,
-        "group": group,
-        "box": np.array(face["box"], np.float32),
-        "landmarks": landmarks,
-        "roll": float(np.degrees(np.arctan2(down, right))),
-    }
+        faces += [(path, face["name"], True, face) for face in photo["faces"]]
+    rows = []
+    for path, name, group, face in faces:
+        if path.exists():  # a reader may have put photos of their own into data/people
+            points = np.array([face[point] for point in POINTS], np.float32)
+            rows.append((path, name, group, np.array(face["box"], np.float32), points, roll_of(points)))
+    return pd.DataFrame(rows, columns=["path", "name", "group", "box", "landmarks", "roll"])
 
 
 def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
-    """Detect in the photos of `truth` and put beside each true face the detected one.
+    """Detect in the photos of `true_faces` and put beside each true face the detected one.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        From `true_faces`.
-    progress : bool
-        Show a progress bar.
-
-    Returns
-    -------
-    DataFrame
-        `truth` with sha256, face (Face or None), overlap (0 to 1), error (largest distance of a landmark, as
-        a share of the distance of the eyes) and extra (boxes in the photo beyond its true faces).
+    Added are sha256, face (None where no box has an IoU above 0.3), iou (0 to 1), error (largest distance of a
+    landmark, as a share of the distance of the eyes) and extra (boxes in the photo beyond its true faces).
     """
-    paths = list(dict.fromkeys(truth["path"]))
-    hashes = {path: sha256(path.read_bytes()) for path in paths}
-    found = detect_photos(paths, [hashes[path] for path in paths], progress)
+    sums = {path: sha256_of(path) for path in truth["path"].unique()}
+    found = detect_photos(list(sums), list(sums.values()), progress)
     number = truth.groupby("path").size()
     rows = []
     for row in truth.itertuples():
-        faces = found[hashes[row.path]]
-        face, shared = _nearest(faces, row.box)
-        rows.append(
-            {
-                "sha256": hashes[row.path],
-                "face": face,
-                "overlap": shared,
-                "error": _error(face, row.landmarks) if face else np.nan,
-                "extra": max(0, len(faces) - int(number[row.path])),
-            }
-        )
-    return truth.assign(**pd.DataFrame(rows, index=truth.index, dtype=object))
-
-
-def _nearest(faces: list[Face], box: np.ndarray) -> tuple[Face | None, float]:
-    if not faces:
-        return None, 0.0
-    shared = overlap(np.stack([face.box for face in faces]), box[None])[:, 0]
-    best = int(shared.argmax())
-    return (faces[best], float(shared[best])) if shared[best] > 0.3 else (None, float(shared[best]))
-
-
-def _error(face: Face, landmarks: np.ndarray) -> float:
-    eyes = np.linalg.norm(landmarks[1] - landmarks[0])
-    return float(np.linalg.norm(face.landmarks - landmarks, axis=1).max() / max(eyes, 1e-6))
+        faces, face, shared, error = found[sums[row.path]], None, 0.0, np.nan
+        if faces:
+            overlap = iou(np.stack([face.box for face in faces]), row.box[None])[:, 0]
+            face, shared = faces[overlap.argmax()] if overlap.max() > 0.3 else None, float(overlap.max())
+        if face:
+            eyes = np.linalg.norm(row.landmarks[1] - row.landmarks[0])
+            error = float(np.linalg.norm(face.landmarks - row.landmarks, axis=1).max() / max(eyes, 1e-6))
+        rows.append((sums[row.path], face, shared, error, max(0, len(faces) - int(number[row.path]))))
+    columns = ["sha256", "face", "iou", "error", "extra"]
+    return truth.join(pd.DataFrame(rows, truth.index, columns).astype({"iou": float, "error": float}))
 
 
 def rules_on_groups(truth: pd.DataFrame, side: float = 6.0) -> pd.DataFrame:
     """Choose a face in cuts from the group pictures, each about one known person, as LFW's photos were cut.
 
-    Parameters
-    ----------
-    truth : DataFrame
-        From `true_faces`.
-    side : float
-        Side of the cut in heights of the person's box; neighbours then reach into it.
-
-    Returns
-    -------
-    DataFrame
-        rule, photos, right (chosen face is the person in the middle), share (0 to 1).
+    A cut is `side` heights of the person's box wide; neighbours then reach into it. Returns rule, photos, right
+    (the chosen face is the person in the middle), share (0 to 1).
     """
-    cuts, own = [], []
-    for row in truth[truth["group"]].itertuples():
+    right = dict.fromkeys(RULES, 0)
+    groups = truth[truth["group"]]
+    for row in groups.itertuples():
         image = open_photo(row.path)
-        half = (row.box[3] - row.box[1]) * side / 2
-        middle = (row.box[:2] + row.box[2:]) / 2
+        half, middle = (row.box[3] - row.box[1]) * side / 2, (row.box[:2] + row.box[2:]) / 2
         x0, y0 = np.maximum(middle - half, 0).astype(int)
         x1, y1 = np.minimum(middle + half, image.shape[1::-1]).astype(int)
-        cuts.append(np.ascontiguousarray(image[y0:y1, x0:x1]))
-        own.append(row.box - np.array([x0, y0, x0, y0], np.float32))
-    found = find_faces(cuts)
-    return _count_right(found, own, [cut.shape for cut in cuts])
+        (faces,) = detector().detect([np.ascontiguousarray(image[y0:y1, x0:x1])])
+        for rule in RULES:
+            chosen = select_face(faces, x1 - x0, y1 - y0, rule)
+            own = row.box - np.array([x0, y0, x0, y0])
+            right[rule] += chosen is not None and iou(faces[chosen].box[None], own[None])[0, 0] > 0.3
+    rows = [(rule, len(groups), count, count / max(len(groups), 1)) for rule, count in right.items()]
+    return pd.DataFrame(rows, columns=["rule", "photos", "right", "share"])
 
 
-def _count_right(found: list, own: list, shapes: list) -> pd.DataFrame:
-    rows = []
-    for rule in RULES:
-        right = 0
-        for faces, box, (height, width, _) in zip(found, own, shapes, strict=True):
-            chosen = select_face(faces, width, height, rule)
-            right += chosen is not None and overlap(faces[chosen].box[None], box[None])[0, 0] > 0.3
-        rows.append({"rule": rule, "photos": len(own), "right": right, "share": right / max(len(own), 1)})
-    return pd.DataFrame(rows)
+def accuracy_on_lfw(
+    manifest: pd.DataFrame, pairs: Pairs, backbone: Backbone, rule: str = "size_and_centre", every: int = 1
+) -> FoldResult:
+    """Return LFW's ten-fold accuracy when each photo's face is chosen by a rule; pairs without a face count as wrong.
 
-
-def rules_on_lfw(manifest: pd.DataFrame, pairs, backbone: str) -> pd.DataFrame:
-    """Return LFW's ten-fold accuracy for each way to choose the face; pairs without a face count as wrong.
-
-    Parameters
-    ----------
-    manifest : DataFrame
-        With all of LFW.
-    pairs : Pairs
-        From `official_pairs`.
-    backbone : str
+    `pairs` is from `official_pairs`; with `every` n, only each n-th pair is taken, of the same folds.
     """
-    lfw = manifest.reset_index(drop=True)
-    used = np.unique(np.concatenate([pairs.left, pairs.right]))
-    part = lfw.iloc[used]
-    paths = [ROOT / path for path in part["path"]]
-    found = detect_photos(paths, part["sha256"].tolist())
-    rows = []
-    for rule in RULES:
-        chosen = [
-            (i, found[row.sha256][place])
-            for i, row in zip(used, part.itertuples(), strict=True)
-            if (place := select_face(found[row.sha256], row.width, row.height, rule)) is not None
-        ]
-        places = [i for i, _ in chosen]
-        own = embed_faces(
-            [ROOT / lfw["path"][i] for i in places],
-            lfw["sha256"][places].tolist(),
-            [face for _, face in chosen],
-            backbone,
-        )
-        vectors = np.full((len(lfw), own.shape[1]), np.nan, np.float32)
-        vectors[places] = own
-        scores = np.einsum("nd,nd->n", vectors[pairs.left], vectors[pairs.right])
-        result = ten_folds(scores, pairs)
-        rows.append({"rule": rule, "accuracy": result.mean, "standard error": result.standard_error})
-    return pd.DataFrame(rows)
+    left, right, same, folds = (a[::every] for a in (pairs.left, pairs.right, pairs.same, pairs.folds))
+    used = np.unique([left, right])
+    part = manifest.iloc[used]
+    files, sums = [ROOT / path for path in part["path"]], part["sha256"].tolist()
+    found = detect_photos(files, sums)
+    faces = []
+    for row in part.itertuples():
+        chosen = select_face(found[row.sha256], row.width, row.height, rule)
+        faces.append(None if chosen is None else found[row.sha256][chosen])
+    pairs = replace(
+        pairs, left=np.searchsorted(used, left), right=np.searchsorted(used, right), same=same, folds=folds
+    )
+    return ten_folds(similarities(embed_faces(files, sums, faces, backbone), pairs), pairs)
 
 
-def found_when_changed(truth: pd.DataFrame, rolls=(0, 15, 30, 45, 60, 90), sides=(80, 40, 24, 16, 10)):
-    """Return the share of faces found when photos are turned (degrees) and shrunk (to faces of some pixels).
+def changed_photos(
+    truth: pd.DataFrame, change: str, amount: float
+) -> Iterator[tuple[str, np.ndarray, tuple]]:
+    """Make photos of one face each harder: yields a name, the picture, and where the face's middle is and how high.
+
+    `change` and what `amount` means are in CHANGES. Beyond the edge is the side of the picture's left.
+    """
+    for row in truth.itertuples():
+        image, (x0, y0, x1, y1) = Image.fromarray(open_photo(row.path)), row.box.astype(float)
+        middle, height = np.array([x0 + x1, y0 + y1]) / 2, y1 - y0
+        if change == "turned":
+            centre, angle = np.array(image.size) / 2, np.radians(amount)
+            turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+            image, middle = image.rotate(amount, fillcolor="grey"), turn @ (middle - centre) + centre
+        elif change == "shrunk":
+            scale = amount / height
+            size = [max(1, round(length * scale)) for length in image.size]
+            image, middle, height = image.resize(size, Image.Resampling.BOX), middle * scale, float(amount)
+        elif change == "cut off":
+            edge = round(x0 + (x1 - x0) * amount) if amount else 0
+            image, middle = image.crop((edge, 0, *image.size)), middle - (edge, 0)
+        else:
+            image = image.point(lambda value: value * amount)
+        yield f"{row.path.stem}, {change} {amount}", np.asarray(image), (middle, height)
+
+
+def found_when_changed(truth: pd.DataFrame, changes: dict = CHANGES) -> pd.DataFrame:
+    """Return the share of faces found (0 to 1) in photos of one face each, by change and amount.
 
     A face counts as found when the middle of a box lies within half the true box's height of where it should.
-
-    Parameters
-    ----------
-    truth : DataFrame
-        path and box of photos of one face each, from `true_faces`.
-    rolls, sides : tuple of float
-
-    Returns
-    -------
-    DataFrame
-        change ("turned" or "shrunk"), amount, found (0 to 1).
     """
     rows = []
-    for change, amounts, make in (("turned", rolls, _turned), ("shrunk", sides, _shrunk)):
+    for change, (_, amounts) in changes.items():
         for amount in amounts:
-            images, places = zip(
-                *(make(row.path, row.box, amount) for row in truth.itertuples()), strict=True
-            )
-            found = find_faces(images)
-            hit = [any(_near(face, *place) for face in own) for own, place in zip(found, places, strict=True)]
-            rows.append({"change": change, "amount": amount, "found": np.mean(hit)})
-    return pd.DataFrame(rows)
+            _, images, places = zip(*changed_photos(truth, change, amount), strict=True)
+            hit = [
+                any(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle) < height / 2 for face in faces)
+                for faces, (middle, height) in zip(detector().detect(list(images)), places, strict=True)
+            ]
+            rows.append((change, amount, np.mean(hit)))
+    return pd.DataFrame(rows, columns=["change", "amount", "found"])
 
 
-def _turned(path: Path, box: np.ndarray, degrees: float) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
-    """Return a photo turned about its middle, and where the middle of the box went, with its height."""
-    image = Image.fromarray(open_photo(path))
-    centre = np.array(image.size) / 2
-    angle = np.radians(degrees)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    middle = turn @ ((box[:2] + box[2:]) / 2 - centre) + centre
-    return np.asarray(image.rotate(degrees, fillcolor="grey")), (middle, float(box[3] - box[1]))
-
-
-def _shrunk(path: Path, box: np.ndarray, side: float) -> tuple[np.ndarray, tuple[np.ndarray, float]]:
-    image = Image.fromarray(open_photo(path))
-    scale = side / float(box[3] - box[1])
-    small = image.resize([max(1, round(length * scale)) for length in image.size], Image.Resampling.BOX)
-    return np.asarray(small), ((box[:2] + box[2:]) / 2 * scale, float(side))
-
-
-def _near(face: Face, middle: np.ndarray, side: float) -> bool:
-    return bool(np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle) < side / 2)
-
-
-def sample_photos(celebrities: bool = False) -> pd.DataFrame:
-    """Return the rendered photos, groups included, as rows of path, sha256, person, width, height, named as in a manifest.
-
-    Parameters
-    ----------
-    celebrities : bool
-        Add the real photos that come with the sample's backbone.
-    """
-    truth = true_faces()
-    names = dict(zip(truth["path"], np.where(truth["group"], "", truth["name"]), strict=True))
-    if celebrities:
-        names |= {path: path.parent.name for path in sorted(celebrity_photos().glob("*/*.*"))}
-    rows = []
-    for path, name in names.items():
-        height, width = open_photo(path).shape[:2]
-        place = path.relative_to(ROOT).as_posix()
-        rows.append((place, sha256(path.read_bytes()), name, width, height))
-    return pd.DataFrame(rows, columns=["path", "sha256", "person", "width", "height"])
+def plot_found(table: pd.DataFrame):
+    """Draw the share of faces found against turn, size, cut and light, from `found_when_changed`."""
+    changes = table["change"].unique()
+    picture, axes = figure(1, len(changes), width=2.9, height=2.8, sharey=True)
+    for panel, change in zip(axes, changes, strict=True):
+        part = table[table["change"] == change]
+        panel.plot(part["amount"], part["found"] * 100, color=COLOURS["blue"], marker="o")
+        panel.set(xlabel=f"{change}: {CHANGES[change][0]}", ylim=(-3, 103))
+    axes[0].set_ylabel("photos with a face found (%)")
+    return picture

@@ -1,4 +1,4 @@
-"""Detection beside facenet-pytorch's MTCNN: the same faces, photos per second, memory, and how far from the floor."""
+"""Detection beside facenet-pytorch's MTCNN: the same faces, photos per second, memory, and the arithmetic's lower bound."""
 
 import subprocess
 import sys
@@ -8,14 +8,10 @@ from statistics import median
 
 import numpy as np
 
-from facecourse.core.archives import extract
-from facecourse.core.paths import DOWNLOADS, ROOT
+from facecourse.core.paths import DATA, ROOT
 from facecourse.core.sources import SourceError, lfw_photos
 from facecourse.detection.centerface import CenterFace
 from facecourse.detection.detector import mtcnn_folder
-from facecourse.lessons.floor import multiply_adds_per_second, operations
-from facecourse.lessons.stages import trace
-from facecourse.lessons.truth import true_faces
 from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
 from tests.conftest import mirror
@@ -25,129 +21,102 @@ THREADS, PARITY_PHOTOS, SPEED_PHOTOS, ROUNDS = 2, 1000, 60, 5
 LIMIT_MB = 500
 
 
-def _real_photos() -> tuple[list[Path], list[Path]]:
-    """Return 1,000 of LFW's photos and all of people.zip; the rendered ones where these are not here."""
+def photo_sets() -> dict[str, list[Path]]:
+    """Return 1,000 of LFW's photos, or the rendered strangers where LFW is not here, and the group pictures."""
+    groups = sorted((DATA / "group").glob("*.jpg"))
     if mirror() is None:
-        return [], []
-    try:
-        lfw = sorted(lfw_photos().glob("*/*.jpg"))
-    except SourceError:
-        return [], []
-    people = DOWNLOADS / "bench_people"
-    if not people.exists():
-        extract(mirror() / "people.zip", people, lambda name: name if name.endswith(".jpg") else None)
-    step = max(1, len(lfw) // PARITY_PHOTOS)
-    return lfw[::step][:PARITY_PHOTOS], sorted(people.glob("**/*.jpg"))
-
-
-def _sets() -> dict[str, list[Path]]:
-    truth = true_faces()
-    groups = list(dict.fromkeys(truth.loc[truth["group"], "path"]))
-    lfw, people = _real_photos()
-    if not lfw:
-        return {"sample": list(truth.loc[~truth["group"], "path"]), "groups": groups}
-    return {"LFW": lfw, "people": people, "groups": groups}
+        return {"sample": sorted((DATA / "others").glob("*/*.jpg")), "groups": groups}
+    lfw = sorted(lfw_photos().glob("*/*.jpg"))
+    return {"LFW": lfw[:: max(1, len(lfw) // PARITY_PHOTOS)][:PARITY_PHOTOS], "groups": groups}
 
 
 def rows() -> list[dict]:
-    """Return all rows of this room."""
-    sets = _sets()
+    """Return the rows of `make bench`."""
+    sets = photo_sets()
     first = next(iter(sets))
     images = [open_photo(path) for path in sets[first][:: max(1, len(sets[first]) // SPEED_PHOTOS)]]
     groups = [open_photo(path) for path in sets["groups"]]
-    ours, theirs = Mtcnn(mtcnn_folder(), threads=THREADS), Reference(THREADS)
+    mtcnn, reference = Mtcnn(mtcnn_folder(), threads=THREADS), Reference(THREADS)
+
+    def ours(images):
+        return [mtcnn.detect([image]) for image in images]
+
+    def theirs(images):
+        return [reference(image) for image in images]
+
     table = [
-        _speed(f"MTCNN one by one, {first}", lambda i: [ours.detect([image]) for image in i], theirs, images),
-        _speed(f"MTCNN over a folder, {first}", ours.detect, theirs, images),
-        _speed(
-            "MTCNN one by one, groups 1200 x 800", lambda i: [ours.detect([p]) for p in i], theirs, groups
-        ),
-        *_newer(first, ours, images),
-        *_floor(images, first),
-        *_memory(),
+        _speed(f"MTCNN one by one, {first}", ours, theirs, images),
+        _speed(f"MTCNN over a folder, {first}", mtcnn.detect, theirs, images),
+        _speed("MTCNN one by one, groups 1200 x 800", ours, theirs, groups),
     ]
+    try:
+        newer = CenterFace(threads=THREADS).detect  # MTCNN need not beat it
+        table.append(_speed(f"MTCNN against CenterFace, one by one, {first}", ours, newer, images))
+    except SourceError:
+        pass
+    table += [_lower_bound(images, first), *_memory()]
     for name, paths in sets.items():
-        table += _parity(name, paths, ours, Reference(THREADS))
+        table += _parity(name, paths, mtcnn, reference)
     return table
 
 
-def _seconds(work) -> float:
+def _seconds(work, *arguments) -> float:
     begin = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - begin
 
 
-def _speed(name: str, work, reference, images: list[np.ndarray]) -> dict:
-    """Photos per second of both, in turn, medians; the reference takes no list, so it goes photo by photo."""
-    work(images[:2]), reference(images[0])
-    spent = [
-        (_seconds(lambda: work(images)), _seconds(lambda: [reference(image) for image in images]))
-        for _ in range(ROUNDS)
-    ]
-    ours, theirs = (len(images) / median(side) for side in zip(*spent, strict=True))
-    return {"name": name, "ours": ours, "reference": theirs, "ratio": ours / theirs, "unit": "photos/s"}
+def _speed(name: str, ours, theirs, images: list[np.ndarray]) -> dict:
+    """Photos per second of both, in turn, medians."""
+    ours(images[:2]), theirs(images[:2])
+    spent = [(_seconds(ours, images), _seconds(theirs, images)) for _ in range(ROUNDS)]
+    left, right = (len(images) / median(side) for side in zip(*spent, strict=True))
+    return {"name": name, "ours": left, "reference": right, "ratio": left / right, "unit": "photos/s"}
 
 
-def _newer(first: str, ours: Mtcnn, images: list[np.ndarray]) -> list[dict]:
-    """A newer detector, as a reference that MTCNN need not beat; left out where it cannot be had."""
-    try:
-        newer = CenterFace(THREADS)
-    except SourceError:
-        return []
+def _lower_bound(images: list[np.ndarray], first: str) -> dict:
+    """Milliseconds per photo on one thread, beside those that the multiply-accumulates of its networks alone take.
 
-    def one(image):
-        return newer.detect([image])
+    Each number that a layer of facenet-pytorch's networks gives costs one per weight behind it. What a core does per
+    second at its best is measured by matrix products.
+    """
+    import torch
 
-    name = f"MTCNN against CenterFace, one by one, {first}"
-    return [_speed(name, lambda i: [ours.detect([image]) for image in i], one, images)]
+    reference, count = Reference(threads=1), 0
+
+    def add(layer, _, answer):
+        nonlocal count
+        count += answer.numel() * layer.weight[0].numel()
+
+    for layer in reference.network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(add)
+    alone, counts, spent = Mtcnn(mtcnn_folder(), threads=1), [], []
+    for image in images:
+        count = 0
+        reference(image)
+        counts.append(count)
+        spent.append(_seconds(alone.detect, [image]) * 1000)
+    matrix = torch.rand(768, 768)
+    product = min(_seconds(torch.matmul, matrix, matrix) for _ in range(15))
+    torch.set_num_threads(THREADS)
+    least = median(counts) * product / 768**3 * 1000
+    name = f"MTCNN on one thread, lower bound of {median(counts) / 1e6:.0f} M multiply-accumulates, {first}"
+    taken = median(spent)
+    return {"name": name, "ours": taken, "reference": least, "ratio": least / taken, "unit": "ms/photo"}
 
 
-def _floor(images: list[np.ndarray], first: str) -> list[dict]:
-    """Milliseconds per photo on one thread beside those of the networks' arithmetic at the core's best speed."""
-    speed = multiply_adds_per_second()
-    alone = Mtcnn(mtcnn_folder(), threads=1)
-    counted = median(sum(operations(trace(image)).values()) for image in images)
-    taken = median(_seconds(lambda image=image: alone.detect([image])) for image in images)
-    floor = counted / speed
-    name = f"MTCNN on one thread, floor of {counted / 1e6:.0f} M multiply-adds, {first}"
-    return [
-        {
-            "name": name,
-            "ours": taken * 1000,
-            "reference": floor * 1000,
-            "ratio": floor / taken,
-            "unit": "ms/photo",
-        }
-    ]
-
-
-_OURS = """
+_PROGRAM = """
 from pathlib import Path
 from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
-paths = sorted(Path("data/people").glob("*/*.jpg"))[:60] + sorted(Path("data/group").glob("*.jpg"))
-tool = Mtcnn(FOLDER, threads=2)
-for start in range(0, len(paths), 32):
-    tool.detect([open_photo(path) for path in paths[start : start + 32]])
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
-"""
-_THEIRS = """
-from pathlib import Path
-from lambda_function.photos import open_photo
 from tests.reference_mtcnn import Reference
-paths = sorted(Path("data/people").glob("*/*.jpg"))[:60] + sorted(Path("data/group").glob("*.jpg"))
-tool = Reference(2)
-for path in paths:
-    tool(open_photo(path))
+paths = sorted(Path("data/others").glob("*/*.jpg"))[:60] + sorted(Path("data/group").glob("*.jpg"))
+TOOL
+for start in range(0, len(paths), 32):
+    detect([open_photo(path) for path in paths[start : start + 32]])
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
-
-
-def _peak_mb(program: str) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split()[-1]) / 1e3
 
 
 def _memory() -> list[dict]:
@@ -157,10 +126,18 @@ def _memory() -> list[dict]:
     """
     if not sys.platform.startswith("linux"):
         return []
-    ours = _peak_mb(_OURS.replace("FOLDER", repr(str(mtcnn_folder()))))
-    theirs = _peak_mb(_THEIRS)
+    peaks = []
+    for tool in (
+        f"detect = Mtcnn({str(mtcnn_folder())!r}, threads=2).detect",
+        "tool = Reference(2); detect = lambda images: [tool(image) for image in images]",
+    ):
+        command = [sys.executable, "-c", _PROGRAM.replace("TOOL", tool)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1e3)
     name = f"MTCNN, peak memory of the process (limit {LIMIT_MB})"
-    return [{"name": name, "ours": ours, "reference": theirs, "ratio": theirs / ours, "unit": "MB"}]
+    return [
+        {"name": name, "ours": peaks[0], "reference": peaks[1], "ratio": peaks[1] / peaks[0], "unit": "MB"}
+    ]
 
 
 def _parity(name: str, paths: list[Path], ours: Mtcnn, theirs: Reference) -> list[dict]:
