@@ -1,4 +1,4 @@
-"""Figures of the deployment: what goes where, and what the precisions weigh and take."""
+"""Figures of notebook 05: what goes where, and what the precisions weigh and take."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -24,61 +24,35 @@ ROUTES = (
 def draw_route():
     """Draw the way of a photo through the deployed parts, and of the model into the function."""
     picture, axes = figure(width=9.0, height=3.0)
+    plain = {"facecolor": "white", "edgecolor": COLOURS["black"], "linewidth": 1}
+    ours = {"facecolor": "#DCEBF5", "edgecolor": COLOURS["blue"], "linewidth": 2}
+    arrow = {"arrowstyle": "->", "linewidth": 1.5, "color": COLOURS["black"]}
     with plt.rc_context(STYLE):
         axes.set(xlim=(-0.5, 3.5), ylim=(-0.4, 1.4))
         axes.axis("off")
         for name, (x, y, text) in STATIONS.items():
-            ours = name == "function"
-            axes.add_patch(
-                FancyBboxPatch(
-                    (x - 0.32, y - 0.26),
-                    0.64,
-                    0.52,
-                    boxstyle="round,pad=0.02",
-                    facecolor="#DCEBF5" if ours else "white",
-                    edgecolor=COLOURS["blue" if ours else "black"],
-                    linewidth=2 if ours else 1,
-                )
-            )
+            look = ours if name == "function" else plain
+            box = FancyBboxPatch((x - 0.32, y - 0.26), 0.64, 0.52, boxstyle="round,pad=0.02", **look)
+            axes.add_patch(box)
             axes.text(x, y, text, ha="center", va="center", fontsize=9)
         for start, end, label in ROUTES:
-            _arrow(axes, STATIONS[start][:2], STATIONS[end][:2], label)
+            (x0, y0, _), (x1, y1, _) = STATIONS[start], STATIONS[end]
+            if y0 == y1:
+                x0, x1, place, align = x0 + 0.34, x1 - 0.34, (0, 4), {"ha": "center", "va": "bottom"}
+            else:
+                y0, y1, place, align = y0 + 0.28, y1 - 0.28, (6, 0), {"ha": "left", "va": "center"}
+            axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow)
+            middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+            axes.annotate(label, middle, place, textcoords="offset points", fontsize=8, **align)
     return picture
 
 
-def _arrow(axes, start: tuple[float, float], end: tuple[float, float], label: str) -> None:
-    level = start[1] == end[1]
-    a = (start[0] + 0.34, start[1]) if level else (start[0], start[1] + 0.28)
-    b = (end[0] - 0.34, end[1]) if level else (end[0], end[1] - 0.28)
-    axes.annotate("", b, a, arrowprops={"arrowstyle": "->", "linewidth": 1.5, "color": COLOURS["black"]})
-    middle = ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
-    place = (0, 4) if level else (6, 0)
-    axes.annotate(
-        label,
-        middle,
-        place,
-        textcoords="offset points",
-        ha="center" if level else "left",
-        va="bottom" if level else "center",
-        fontsize=8,
-    )
-
-
 def plot_variants(table: pd.DataFrame, chosen: str):
-    """Draw size and time of each precision; the chosen one is filled, the others are hatched.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per variant: size, time and accuracy.
-    chosen : str
-        The row's name to mark.
-    """
+    """Draw size and time of each precision, from `compare_variants`; the chosen one is filled, the others hatched."""
     picture, panels = figure(1, 2, width=4.2, height=2.6, sharey=True)
+    labels = {"MB": "size (MB)", "ms per face": "time per face, one thread (ms)"}
     with plt.rc_context(STYLE):
-        for panel, column, label in zip(
-            panels, ("MB", "ms per face"), ("size (MB)", "time per face, one thread (ms)"), strict=True
-        ):
+        for panel, (column, label) in zip(panels, labels.items(), strict=True):
             for name, value in table[column].iloc[::-1].items():
                 own = name == chosen
                 bar = panel.barh(name, value, height=0.6, color=COLOURS["blue"] if own else "#C8C8C8")
