@@ -1,4 +1,4 @@
-"""`make setup`: an environment with everything the course needs, by uv where it is present, else by pip. Standard library only.
+"""`make setup`: an environment with all that the course needs, by uv where it is present, else by pip. No package needed.
 
 Each step can be interrupted and repeated: an environment without a working pip is made anew, a package that was not
 installed to its end is installed again, downloads go on where they stopped.

@@ -1,7 +1,10 @@
-"""Run the six notebooks in order, as `make run` does, and keep what they show."""
+"""`make run`: run the six notebooks in order, and keep what they show."""
 
 import json
 import os
+import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -10,8 +13,8 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from facecourse.core.files import write_atomically
-from facecourse.core.paths import PROFILES, ROOT, outputs_for
+from facecourse.core.cache import write_atomically
+from facecourse.core.paths import PROFILES, ROOT, THREADS, outputs_for
 from facecourse.core.report import load_report, record, start_report
 from facecourse.run.execution import execute, save
 
@@ -23,11 +26,6 @@ NOTEBOOKS = (
     "05_deploy_lambda",
     "06_try_it",
 )
-FAILURES = (
-    CellExecutionError,
-    CellTimeoutError,
-    RuntimeError,
-)  # the last: a kernel that dies or does not start
 
 
 class WrongSetting(ValueError):
@@ -35,19 +33,10 @@ class WrongSetting(ValueError):
 
 
 def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
-    """Run notebooks on `profile` into outputs/<profile>/, and print the report.
+    """Run notebooks on `profile` into outputs/<profile>/, print the report, and return the exit status.
 
-    Parameters
-    ----------
-    profile : str
-        "sample" or "lfw". PEOPLE, BACKBONE and FACECOURSE_MIRROR are read from the environment.
-    names : sequence of str
-        File names in notebooks/, without their ending. Any others than the six add to the report that is there.
-
-    Returns
-    -------
-    int
-        0; 1 if a notebook failed; 2 if a setting is wrong; 130 if it was interrupted.
+    `names` are file names in notebooks/ without their ending; any others than the six add to the report that is
+    there. The status is 1 if a notebook failed, 2 if a setting is wrong, 130 after an interruption.
     """
     try:
         check_settings(profile)
@@ -60,64 +49,61 @@ def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
         start_report(profile)
     for name in names:
         try:
-            times[name] = run_notebook(name, folder)
-        except FAILURES as error:
+            times[name] = round(run_notebook(name, folder), 1)
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
             print(f"\n{advice(name, folder, error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print(f"\nStopped in {name}. What was computed is kept: `make run` goes on quickly from there.")
             return 130
-        _note_times(folder, times)
+        path = folder / "seconds.json"  # beside the report; the README's table of notebooks is made from it
+        known = json.loads(path.read_text()) if path.exists() else {}
+        write_atomically(path, (json.dumps(known | times, indent=2) + "\n").encode())
     if whole:
-        record(profile, seconds={"total": round(time.perf_counter() - start, 1)})
-    _print_summary(profile, times, folder)
+        record(profile, machine=machine(), seconds={"total": round(time.perf_counter() - start, 1)})
+    print()
+    for name, seconds in times.items():
+        print(f"{name:24s} {seconds:7.1f} s")
+    for name, value in load_report(profile).items():
+        print(f"{name:24s} {'-' if value is None else value}")
+    print(f"\nRead them: {os.path.relpath(folder)}/*.html; try it: make lab, then 06_try_it")
     return 0
 
 
 def check_settings(profile: str) -> None:
-    """Refuse now what would stop a notebook minutes later, and make paths independent of the folder.
+    """Refuse now what would stop a notebook minutes later; make paths absolute, since notebooks run in another folder.
 
     Raises
     ------
     WrongSetting
         With what is wrong and what would be right.
     """
+    from facecourse.embedding.backbones import BACKBONES, EIGHT_BITS
+
     if profile not in PROFILES:
         raise WrongSetting(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
-    for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR"):  # the notebooks run in another folder
+    os.environ["PROFILE"] = profile
+    for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR"):
         value = os.environ.get(name, "").strip()
-        if value and "://" not in value and Path(value).expanduser().exists():
-            os.environ[name] = str(Path(value).expanduser().resolve())
+        ending = EIGHT_BITS if name == "BACKBONE" and value.endswith(EIGHT_BITS) else ""
+        path = Path(value.removesuffix(ending)).expanduser()
+        if value and "://" not in value and value.removesuffix(ending) not in BACKBONES and path.exists():
+            os.environ[name] = str(path.resolve()) + ending
     people, backbone = os.environ.get("PEOPLE", ""), os.environ.get("BACKBONE", "")
     if people and not Path(people).is_dir():
         raise WrongSetting(
             f"PEOPLE is {people!r}, which is no folder: give one with a folder per person in it"
         )
-    if backbone and not Path(backbone).is_file():
-        from facecourse.embedding.backbones import BACKBONES, EIGHT_BITS
-
-        whole = backbone.removesuffix(EIGHT_BITS)
-        if whole not in BACKBONES and not Path(whole).is_file():
-            known = ", ".join(BACKBONES)
-            raise WrongSetting(
-                f"BACKBONE is {backbone!r}: neither one of {known}, these with {EIGHT_BITS}, nor a file that exists"
-            )
+    whole = backbone.removesuffix(EIGHT_BITS)
+    if whole and whole not in BACKBONES and not Path(whole).is_file():
+        raise WrongSetting(
+            f"BACKBONE is {backbone!r}: neither one of {', '.join(BACKBONES)}, these with {EIGHT_BITS}, nor a file"
+            " that exists"
+        )
 
 
 def run_notebook(name: str, folder: Path) -> float:
-    """Execute one notebook of the course and save it as .ipynb and .html.
-
-    Parameters
-    ----------
-    name : str
-        File name in notebooks/, without its ending.
-    folder : Path
-        Where the executed copies go; what ran before an error is saved too.
-
-    Returns
-    -------
-    float
-        Wall time in seconds.
+    """Execute a notebook of the course, save it in `folder` as .ipynb and .html even if a cell fails; return the seconds.
 
     Raises
     ------
@@ -138,7 +124,7 @@ def advice(name: str, folder: Path, error: Exception) -> str:
     if isinstance(error, CellExecutionError):
         reason = f"{error.ename}: {error.evalue}".strip()
     elif isinstance(error, DeadKernelError):
-        reason = "Its kernel died, most likely for want of memory: the course needs 4 GB."
+        reason = "Its kernel was killed, probably because memory ran out: the course needs 4 GB."
     elif isinstance(error, CellTimeoutError):
         reason = "A cell took longer than an hour."
     else:
@@ -147,27 +133,29 @@ def advice(name: str, folder: Path, error: Exception) -> str:
     shown = shown.relative_to(ROOT) if shown.is_relative_to(ROOT) else shown
     return (
         f"notebooks/{name}.ipynb failed.\n\n{reason}\n\n"
-        f"As far as it came, with the full traceback: {shown}\n"
+        f"The page up to there, with the full traceback: {shown}\n"
         f"To try in place: `make lab`, then {name}. After the correction run the same command again: downloads,\n"
         "boxes and embeddings are kept, so it is soon back here."
     )
 
 
-def _note_times(folder: Path, times: dict[str, float]) -> None:
-    """Add to outputs/<profile>/seconds.json, where the README's table of notebooks has its times from."""
-    path = folder / "seconds.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    known |= {name: round(seconds, 1) for name, seconds in times.items()}
-    write_atomically(path, (json.dumps(known, indent=2) + "\n").encode())
-
-
-def _print_summary(profile: str, times: dict[str, float], folder: Path) -> None:
-    print()
-    for name, seconds in times.items():
-        print(f"{name:24s} {seconds:7.1f} s")
-    for name, value in load_report(profile).items():
-        print(f"{name:24s} {'-' if value is None else value}")
-    print(f"\nRead them: {os.path.relpath(folder)}/*.html; try it: make lab, then 06_try_it")
+def machine() -> str:
+    """Name what a run was measured on: cores, processor with the instructions that matter, and NVIDIA card if any."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        model = next(
+            line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
+        )
+        model += ", AVX-512 with VNNI" if "avx512_vnni" in text else ", no AVX-512"
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    card = "no GPU"
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        card = (
+            subprocess.run(query, capture_output=True, text=True).stdout.strip().replace("\n", ", ") or card
+        )
+    return f"{THREADS} cores, {model}, {card}"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
-from facecourse.run.alt_text import add_alt_texts
-
 CELL_TIMEOUT = 3600  # seconds
 STARTUP_TIMEOUT = 180  # a busy machine with a slow disk needs more than the usual minute
 VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET = "*Interactive widget: run the notebook to use it.*"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[")  # how tqdm writes a bar as text
 COUNT = re.compile(r"\d[\d.]*\w?/\d[\d.]*\w? \[[^\]]*\]")  # what tqdm writes at a bar's right end
 
@@ -31,45 +30,32 @@ class _Client(NotebookClient):
         content = msg["content"]
         state = (content.get("data") or {}).get("state") if msg["msg_type"].startswith("comm") else None
         text = state.get("value") if isinstance(state, dict) else content.get("text")
-        if isinstance(text, str) and (counts := COUNT.findall(html.unescape(text))):
-            self._show(counts[-1])
-        return super().process_message(msg, cell, cell_index)
-
-    def _show(self, text: str) -> None:
         every = 1 if sys.stdout.isatty() else 30  # seconds; a log need not have a line for each
-        if time.monotonic() - self._shown > every:
+        counts = COUNT.findall(html.unescape(text)) if isinstance(text, str) else []
+        if counts and time.monotonic() - self._shown > every:
             self._shown = time.monotonic()
-            self._bar.set_postfix_str(text)
+            self._bar.set_postfix_str(counts[-1])
+        return super().process_message(msg, cell, cell_index)
 
 
 def execute(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
-    """Run all cells of a notebook in place, with a bar that counts cells and repeats the bars within.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        Its outputs are filled in, also those before a failing cell.
-    name : str
-        What the bar is called.
-    folder : Path
-        Where the cells run.
+    """Run all cells of a notebook in place and in `folder`, with a bar called `name` that repeats the bars within.
 
     Raises
     ------
     CellExecutionError, CellTimeoutError, RuntimeError
-        See nbclient.exceptions; the last if the kernel dies or does not start.
+        See nbclient.exceptions; the last if the kernel dies or does not start. The outputs so far are filled in.
     """
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    codes = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=codes, desc=name, unit="cell", file=sys.stdout, mininterval=1) as bar:
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in codes:
+        cell.outputs, cell.execution_count = [], None
+    with tqdm(total=len(codes), desc=name, unit="cell", file=sys.stdout, mininterval=1) as bar:
 
         def done(**_) -> None:
             bar.set_postfix_str("", refresh=False)
             bar.update()
 
-        client = _Client(
+        _Client(
             notebook,
             bar,
             timeout=CELL_TIMEOUT,
@@ -78,18 +64,30 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
             extra_arguments=["--IPKernelApp.log_level=ERROR"],  # a warning about other users of this machine
             resources={"metadata": {"path": str(folder)}},
             on_cell_executed=done,
+            coalesce_streams=True,
             store_widget_state=False,  # an uploaded photo must not end up in a saved notebook
-        )
-        client.execute()
+        ).execute()
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write an executed notebook as `path`.ipynb and `path`.html, without the state of its widgets."""
+    """Write an executed notebook as `path`.ipynb and `path`.html: no widget state, no finished progress bars.
+
+    Every picture gets an alternative text: the cell's first line where that is a comment "# alt: ...", else the
+    heading that the cell stands under.
+    """
     notebook.metadata.pop("widgets", None)
+    heading = path.stem
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_readable, cell.outputs) if output is not None]
-    add_alt_texts(notebook)
+        if cell.cell_type != "code":
+            heading = (re.findall(r"^#+ (.+)$", cell.source, re.M) or [heading])[-1]
+            continue
+        cell.outputs = [output for output in map(_readable, cell.outputs) if output is not None]
+        first = cell.source.partition("\n")[0]
+        text = first.removeprefix("# alt:").strip() if first.startswith("# alt:") else f"Figure: {heading}"
+        for output in cell.outputs:
+            for kind in output.get("data", {}):
+                if kind.startswith("image/"):
+                    output.metadata[kind] = {"alt": text}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
@@ -98,12 +96,10 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 def _readable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     """Leave finished progress bars out; put a sentence where a widget has no state to be drawn from."""
-    text = output.get("text") or output.get("data", {}).get("text/plain", "")
-    if PROGRESS.search(text) and (VIEW in output.get("data", {}) or output.get("name") == "stderr"):
+    data = output.get("data", {})
+    text = output.get("text") or data.get("text/plain", "")
+    if PROGRESS.search(text) and (VIEW in data or output.get("name") == "stderr"):
         return None
-    if VIEW not in output.get("data", {}):
+    if VIEW not in data:
         return output
-    sentence = "*Here stands a widget when the notebook is open in JupyterLab or Colab.*"
-    return nbformat.v4.new_output(
-        "display_data", {"text/markdown": sentence, "text/plain": sentence.strip("*")}
-    )
+    return nbformat.v4.new_output("display_data", {"text/markdown": WIDGET, "text/plain": WIDGET.strip("*")})

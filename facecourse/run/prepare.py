@@ -4,14 +4,14 @@ import sys
 
 from facecourse.core import sources
 from facecourse.detection import centerface, detector
-from facecourse.embedding import embeddings
+from facecourse.embedding.backbones import find_backbone
 
 STEPS = {
     "weights of msceleb1m": sources.msceleb1m_weights,
-    "photos of five celebrities": sources.celebrity_photos,
+    "photos of five celebrities, which calibrate 8 bits": sources.celebrity_photos,
     "MTCNN as ONNX": detector.mtcnn_folder,
     "CenterFace as ONNX, to compare with": centerface.centerface_network,
-    "msceleb1m as ONNX (half a minute)": lambda: embeddings.embedder("msceleb1m"),
+    "msceleb1m as ONNX (half a minute)": lambda: find_backbone("msceleb1m").onnx(),
 }
 
 
