@@ -73,14 +73,7 @@ class Store:
 
     def __init__(self, folder: Path):
         meta = json.loads((folder / "model.json").read_text())
-        with np.load(folder / "gallery.npz", allow_pickle=False) as stored:
-            gallery = Gallery(
-                stored["labels"].tolist(),
-                stored["vectors"],
-                meta["threshold"],
-                tuple(meta["calibration"]),
-                meta["crowd"],
-            )
+        gallery = Gallery.load(folder / "gallery.npz")
         embedder = TorchEmbedder(folder / "backbone.pt", Preprocessing(**meta["preprocessing"]))
         self._recogniser = Recogniser(TorchDetector(), embedder, gallery, meta["version"], meta["views"])
 
@@ -93,7 +86,7 @@ application.store = Store(Path(os.environ["MODEL_BUNDLE"]))
 
 
 def run() -> None:
-    """Answer as often as asked, and print what function_speed's SCRIPT prints."""
+    """Answer as often as asked, and print what SCRIPT of facecourse.deployment.package prints."""
     event = json.loads(Path(sys.argv[2]).read_text())
     first = application.handle(event)
     ready, times = time.time(), []

@@ -1,49 +1,43 @@
-"""What the function's tests share: a model bundle, the function on it, and ways to ask it."""
+"""What the function's tests share: a model bundle, the function on it, and a look into its log."""
 
-import base64
+import io
 import json
 import logging
 from pathlib import Path
 
 import aws_tools
+import examples
 import pytest
 
-from facecourse.core.paths import OUTPUTS, ROOT
+from facecourse.core.paths import PEOPLE_DIR
 from lambda_function.app import Application
 from lambda_function.logs import LOGGER
 from lambda_function.settings import Settings
+from tests.sample_bundle import build_sample_bundle
 
-PEOPLE = ROOT / "data" / "people"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
 @pytest.fixture(scope="session")
-def bundle() -> Path:
-    """The model bundle of the sample that notebook 05 has built."""
-    for outputs in (OUTPUTS, ROOT / "outputs"):
-        if (outputs / "sample" / "model" / "model.json").exists():
-            return outputs / "sample" / "model"
-    pytest.skip(
-        "there is no model bundle yet: run notebook 05 on the sample (make run, or make test-notebooks)"
-    )
+def bundle(tmp_path_factory) -> Path:
+    """A model bundle of the sample, with its zip beside it."""
+    return build_sample_bundle(tmp_path_factory.mktemp("outputs"))
 
 
 @pytest.fixture(scope="session")
 def function(bundle) -> Application:
-    """The function with the sample's model, loaded, and no limit on the rate."""
+    """The function with the sample's model, loaded."""
     application = Application(Settings(model_bundle=str(bundle)))
     application.store.get()
     return application
 
 
 @pytest.fixture
-def log_lines(capsys):
-    """Call it to get what has been logged since, line by line."""
-
-    def lines() -> list[dict]:
-        return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-
-    return lines
+def log_lines(monkeypatch):
+    """Call it to get what has been logged, line by line."""
+    written = io.StringIO()
+    monkeypatch.setattr(LOGGER.handlers[0], "stream", written)
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -54,26 +48,14 @@ def quiet():
     LOGGER.setLevel(logging.INFO)
 
 
-def event_of(method: str, path: str, body: bytes | None = None, **headers) -> dict:
-    """A Function URL's event."""
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "headers": {name.replace("_", "-"): value for name, value in headers.items()},
-        "requestContext": {"http": {"method": method, "path": path, "sourceIp": "203.0.113.7"}},
-        "body": None if body is None else base64.b64encode(body).decode(),
-        "isBase64Encoded": body is not None,
-    }
-
-
 @pytest.fixture(scope="session")
 def new_event():
-    return event_of
+    return examples.event
 
 
 @pytest.fixture(scope="session")
 def photo() -> bytes:
-    return (PEOPLE / "Ada_Ferro" / "Ada_Ferro_0001.jpg").read_bytes()
+    return (PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg").read_bytes()
 
 
 @pytest.fixture(scope="session")

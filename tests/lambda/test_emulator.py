@@ -14,7 +14,7 @@ import zipfile
 import pytest
 import requests
 from aws_tools import emulator, tool_venv
-from make_events import form
+from examples import FORM, form
 
 from facecourse.core.paths import DATA, PEOPLE_DIR
 from facecourse.deployment import package
@@ -79,8 +79,7 @@ def test_the_same_boxes_and_names_as_in_the_notebook(invoke, function, new_event
 
 
 def test_forms_pages_and_refusals_come_through(invoke, new_event, photo):
-    kind = "multipart/form-data; boundary=----facecourse7f3a"
-    aligned = invoke(new_event("POST", "/align", form(photo), content_type=kind, accept="image/jpeg"))
+    aligned = invoke(new_event("POST", "/align", form(photo), content_type=FORM, accept="image/jpeg"))
     assert aligned["isBase64Encoded"] and base64.b64decode(aligned["body"])[:3] == b"\xff\xd8\xff"
     assert "<canvas" in invoke(new_event("GET", "/"))["body"]
     assert [invoke(event)["statusCode"] for event in ({}, [], "x")] == [400] * 3

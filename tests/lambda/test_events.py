@@ -1,4 +1,4 @@
-"""Every event of events/, in all three shapes, with what is to come back."""
+"""Requests of every kind, with what is to come back."""
 
 import base64
 import io
@@ -6,70 +6,34 @@ import json
 from pathlib import Path
 
 import pytest
+from examples import FORM, bombs, event, face, form, packed, transparent, turned, two_faces
 from PIL import Image
 
-FOLDER = Path(__file__).parent / "events"
-EVENTS = sorted(FOLDER.glob("*.json"))
-
+RECORDED = {path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("events/*.json")}
 ADA, BRUNO = "Ada_Ferro", "Bruno_Takala"
-NAMES = {name: [ADA] for name in (p.stem for p in EVENTS) if name.startswith("recognize_")} | {
-    "recognize_two": [ADA, BRUNO],
-    "recognize_no_face": [],
-    "recognize_one_pixel": [],
-}
-ERRORS = {
-    "align_two": (422, "not_one_face"),
-    "align_no_face": (422, "not_one_face"),
-    "recognize_get": (405, "method_not_allowed"),
-    "recognize_put": (405, "method_not_allowed"),
-    "health_delete": (405, "method_not_allowed"),
-    "page_post": (405, "method_not_allowed"),
-    "unknown_path": (404, "not_found"),
-    "unknown_path_rest": (404, "not_found"),
-    "unknown_traversal": (404, "not_found"),
-    "unknown_options": (404, "not_found"),
-    "not_http_empty": (400, "bad_event"),
-    "not_http_s3": (400, "bad_event"),
-    "not_http_timer": (400, "bad_event"),
-    "not_http_numbers": (400, "bad_event"),
-    "refused_text": (415, "unsupported_content_type"),
-    "refused_urlencoded": (415, "unsupported_content_type"),
-    "refused_html_as_jpeg": (415, "not_an_image"),
-    "refused_svg": (415, "not_an_image"),
-    "refused_heic": (415, "not_an_image"),
-    "refused_zip": (415, "not_an_image"),
-    "refused_empty": (400, "no_photo"),
-    "refused_empty_rest": (400, "no_photo"),
-    "refused_base64": (400, "bad_base64"),
-    "refused_as_text": (400, "not_binary"),
-    "refused_cut_off": (400, "damaged"),
-    "refused_cut_off_align": (400, "damaged"),
-    "refused_json": (400, "bad_json"),
-    "refused_json_deep": (400, "bad_json"),
-    "refused_json_list": (400, "no_photo"),
-    "refused_json_number": (400, "no_photo"),
-    "refused_json_not_base64": (400, "bad_base64"),
-    "refused_form_no_boundary": (400, "bad_form"),
-    "refused_form_cut_off": (400, "bad_form"),
-    "refused_form_not_a_form": (400, "bad_form"),
-    "refused_form_no_file": (400, "no_photo"),
-    "bomb_bmp": (413, "too_many_pixels"),
-    "bomb_gif": (413, "too_many_pixels"),
-    "bomb_jpeg": (413, "too_many_pixels"),
-    "bomb_png": (413, "too_many_pixels"),
-    "bomb_png_in_form": (413, "too_many_pixels"),
-    "bomb_webp": (413, "too_many_pixels"),
-    "bomb_jpeg_scans": (413, "too_many_scans"),
-    "bomb_png_text": (400, "damaged"),
-}
-NO_BODY = {"page_options": 204, "recognize_preflight": 204, "align_preflight_rest": 204}
-NO_BODY |= {"page_head": 200, "health_head": 200}
+JPEG, JSON = "image/jpeg", "application/json"
+ALLOWED = {"/": "GET, HEAD, OPTIONS", "/health": "GET, HEAD, OPTIONS", "/recognize": "POST, OPTIONS"}
+
+photo = packed(face())
+text = base64.b64encode(photo).decode()
+teal = Image.new("RGB", (120, 90), "teal")
 
 
-def answer_to(function, name: str) -> dict:
-    answer = function.handle(json.loads((FOLDER / f"{name}.json").read_text()), None)
+def post(body: bytes = photo, kind: str | None = JPEG, path: str = "/recognize", **headers) -> dict:
+    return event("POST", path, body, **({"content_type": kind} if kind else {}), **headers)
+
+
+def in_stage(event: dict, stage: str) -> dict:
+    """The same request through an HTTP API, which puts its stage in front of the path."""
+    context = {**event["requestContext"], "stage": stage}
+    return event | {"rawPath": f"/{stage}{event['rawPath']}", "requestContext": context}
+
+
+def ask(function, event: object) -> dict:
+    answer = function.handle(event, None)
     assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
     assert all(isinstance(value, str) for value in answer["headers"].values())
+    assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
     return answer
 
 
@@ -78,89 +42,172 @@ def content_of(answer: dict) -> dict:
     return json.loads(answer["body"])
 
 
-def test_there_are_forty_events_and_more_and_each_has_its_answer_here():
-    names = {path.stem for path in EVENTS}
-    rest = {"align_json", "align_jpeg", "align_jpeg_rest", "align_any"}
-    rest |= {name for name in names if name.startswith(("page_", "health_"))}
-    assert len(names) >= 40
-    assert names - set(NAMES) - set(ERRORS) - set(NO_BODY) - rest == set()
+PHOTOS = {
+    "jpeg": (photo, [ADA]),
+    "png": (packed(face(), "PNG"), [ADA]),
+    "webp": (packed(face(), "WEBP", quality=85), [ADA]),
+    "gif": (packed(face(), "GIF"), [ADA]),
+    "turned": (turned(), [ADA]),
+    "cmyk": (packed(face().convert("CMYK")), [ADA]),
+    "grey": (packed(face().convert("L")), [ADA]),
+    "transparent": (transparent(), [ADA]),
+    "two faces": (two_faces(), [ADA, BRUNO]),
+    "no face": (packed(teal), []),
+    "one pixel": (packed(Image.new("RGB", (1, 1)), "PNG"), []),
+}
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - set(ERRORS) - set(NO_BODY)))
+@pytest.mark.parametrize("name", PHOTOS)
 def test_photos_are_recognised(function, name):
-    content = content_of(answer_to(function, name))
+    data, names = PHOTOS[name]
+    content = content_of(ask(function, post(data)))
     assert list(content) == ["model", "width", "height", "threshold", "faces_found", "faces"]
-    faces = sorted(content["faces"], key=lambda face: face["box"][0])
-    assert [face["name"] for face in faces] == NAMES[name]
-    for face in faces:
-        assert 0.5 < face["confidence"] <= 1 and face["score"] >= content["threshold"]
-        assert len(face["top"]) == 5 and face["top"][0]["name"] == face["name"]
-        assert len(face["landmarks"]) == 5 and 0.7 <= face["detection_score"] <= 1
+    found = sorted(content["faces"], key=lambda one: one["box"][0])
+    assert [one["name"] for one in found] == names
+    for one in found:
+        assert 0.5 < one["confidence"] <= 1 and one["score"] >= content["threshold"]
+        assert len(one["top"]) == 5 and one["top"][0]["name"] == one["name"]
+        assert len(one["landmarks"]) == 5 and 0.7 <= one["detection_score"] <= 1
 
 
 def test_a_turned_photo_gives_the_box_of_the_upright_one(function):
-    upright = content_of(answer_to(function, "recognize_url"))
-    turned = content_of(answer_to(function, "recognize_turned"))
-    assert (turned["width"], turned["height"]) == (upright["width"], upright["height"])
-    for one, other in zip(upright["faces"][0]["box"], turned["faces"][0]["box"], strict=True):
-        assert abs(one - other) < 5
+    upright, lying = content_of(ask(function, post())), content_of(ask(function, post(turned())))
+    assert (lying["width"], lying["height"]) == (upright["width"], upright["height"])
+    assert lying["faces"][0]["box"] == pytest.approx(upright["faces"][0]["box"], abs=5)
 
 
-def test_the_same_photo_gives_the_same_answer_however_it_is_wrapped(function):
-    wrappings = ["rest", "stage", "octets", "untyped", "mislabelled", "form", "form_rest", "form_other_name"]
-    wrappings += ["json", "json_in_base64", "data_url", "many_values"]
-    expected = answer_to(function, "recognize_url")["body"]
-    for wrapping in wrappings:
-        assert answer_to(function, f"recognize_{wrapping}")["body"] == expected, wrapping
+WRAPPINGS = {
+    "octets": post(kind="application/octet-stream"),
+    "untyped": post(kind=None),
+    "mislabelled": post(kind="image/png"),
+    "form": post(form(photo), FORM),
+    "form with another name": post(form(photo, "upload"), FORM),
+    "form field": post(form(photo).replace(b'; filename="me.jpg"', b""), FORM),
+    "json": post(json.dumps({"image": text}).encode(), JSON),
+    "json in base64": post(kind=JSON)
+    | {"body": base64.b64encode(b'{"image": "%s"}' % text.encode()).decode(), "isBase64Encoded": True},
+    "data url": post(b'{"image": "data:image/jpeg;base64,%s"}' % text.encode(), f"{JSON}; charset=utf-8"),
+    "stage": in_stage(post(), "prod"),
+    "slashes": post() | {"rawPath": "//recognize/"},
+    "capitals": post() | {"headers": {"Content-Type": "IMAGE/JPEG"}},
+}
 
 
-@pytest.mark.parametrize("name", sorted(ERRORS))
+@pytest.mark.parametrize("name", WRAPPINGS)
+def test_the_same_photo_gives_the_same_answer_however_it_is_wrapped(function, name):
+    assert ask(function, WRAPPINGS[name])["body"] == ask(function, post())["body"]
+
+
+BROKEN = {
+    "text": (post(b"hello", "text/plain"), 415, "unsupported_content_type"),
+    "urlencoded": (post(kind="application/x-www-form-urlencoded"), 415, "unsupported_content_type"),
+    "html as jpeg": (post(b"<!doctype html><p>hello"), 415, "not_an_image"),
+    "svg": (post(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg"), 415, "not_an_image"),
+    "heic": (post(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "image/heic"), 415, "not_an_image"),
+    "empty": (post(b""), 400, "no_photo"),
+    "nothing at all": (event("POST", "/align"), 400, "no_photo"),
+    "base64": (post() | {"body": "/9j/4AAQ*Zk"}, 400, "bad_base64"),
+    "bytes as text": (post() | {"body": "\ufffd\ufffdJFIF", "isBase64Encoded": False}, 400, "not_binary"),
+    "cut off": (post(photo[: len(photo) // 2]), 400, "damaged"),
+    "cut off png": (post(packed(face(), "PNG")[:5000], path="/align"), 400, "damaged"),
+    "json": (post(b'{"image": ', JSON), 400, "bad_json"),
+    "json deep": (post(b"[" * 20_000, JSON), 400, "bad_json"),
+    "json list": (post(b"[1, 2]", JSON), 400, "no_photo"),
+    "json number": (post(b'{"image": 7}', JSON), 400, "no_photo"),
+    "json without base64": (post(b'{"image": "not base64!"}', JSON), 400, "bad_base64"),
+    "form without boundary": (post(form(photo), "multipart/form-data"), 400, "bad_form"),
+    "form cut off": (post(form(photo, end=False), FORM), 400, "bad_form"),
+    "no form": (post(b"hello", FORM), 400, "bad_form"),
+    "form without file": (
+        post(form(photo).split(b"hello")[0] + form(b"").split(b"hello")[1], FORM),
+        400,
+        "no_photo",
+    ),
+    "bomb in a form": (post(form(bombs()["png"]), FORM, "/align"), 413, "too_many_pixels"),
+    "two faces": (post(two_faces(), path="/align"), 422, "not_one_face"),
+    "no face": (post(packed(teal), path="/align"), 422, "not_one_face"),
+    "wrong method": (event("GET", "/recognize"), 405, "method_not_allowed"),
+    "delete": (event("DELETE", "/health"), 405, "method_not_allowed"),
+    "page": (event("POST", "/", b"hello", content_type="text/plain"), 405, "method_not_allowed"),
+    "path": (event("GET", "/admin"), 404, "not_found"),
+    "below a path": (post(path="/recognize/now"), 404, "not_found"),
+    "traversal": (event("GET", "/../../etc/passwd"), 404, "not_found"),
+    "another stage": (
+        in_stage(event("GET", "/health"), "prod") | {"rawPath": "/test/health"},
+        404,
+        "not_found",
+    ),
+    "options nowhere": (event("OPTIONS", "/nowhere"), 404, "not_found"),
+    "function url": (RECORDED["function_url"], 415, "not_an_image"),
+    "http api": (RECORDED["http_api"], 415, "not_an_image"),
+    "rest api": (RECORDED["rest_api"], 400, "bad_event"),
+    "s3": (RECORDED["s3"], 400, "bad_event"),
+    "timer": (RECORDED["timer"], 400, "bad_event"),
+    "nothing": (None, 400, "bad_event"),
+    "numbers": (
+        {"rawPath": ["/"], "headers": 5, "requestContext": {"http": {"method": 1}}},
+        400,
+        "bad_event",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_what_cannot_be_answered_is_refused_in_words(function, name):
-    answer = answer_to(function, name)
+    event, status, code = BROKEN[name]
+    answer = ask(function, event)
     error = content_of(answer)["error"]
-    assert (answer["statusCode"], error["code"]) == ERRORS[name]
+    assert (answer["statusCode"], error["code"]) == (status, code)
     assert len(error["message"]) > 15 and "Traceback" not in answer["body"]
-    assert ("Allow" in answer["headers"]) == (answer["statusCode"] == 405)
+    assert error.get("faces") == {"two faces": 2, "no face": 0}.get(name)
+    assert answer["headers"].get("Allow") == (ALLOWED[event["rawPath"]] if status == 405 else None)
 
 
-@pytest.mark.parametrize(("name", "count"), [("align_two", 2), ("align_no_face", 0)])
-def test_align_says_how_many_faces_there_are(function, name, count):
-    assert content_of(answer_to(function, name))["error"]["faces"] == count
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("HEAD", "/", 200), ("HEAD", "/health", 200), ("OPTIONS", "/", 204), ("OPTIONS", "/recognize", 204)],
+)
+def test_head_and_options_have_no_body(function, method, path, status):
+    answer = ask(function, event(method, path))
+    assert (answer["statusCode"], answer["body"]) == (status, "")
+    assert method == "HEAD" or answer["headers"]["Allow"] == ALLOWED[path]
 
 
-@pytest.mark.parametrize("name", sorted(NO_BODY))
-def test_head_and_options_have_no_body(function, name):
-    answer = answer_to(function, name)
-    assert (answer["statusCode"], answer["body"]) == (NO_BODY[name], "")
-
-
-@pytest.mark.parametrize("name", ["page_url", "page_rest", "page_stage"])
-def test_the_page(function, name):
-    answer = answer_to(function, name)
+@pytest.mark.parametrize("request_for", [event("GET", "/"), in_stage(event("GET", ""), "prod")])
+def test_the_page(function, request_for):
+    answer = ask(function, request_for)
     assert answer["statusCode"] == 200 and answer["headers"]["Content-Type"].startswith("text/html")
     assert "connect-src 'self'" in answer["headers"]["Content-Security-Policy"]
     assert "<!doctype html>" in answer["body"] and "<canvas" in answer["body"]
 
 
-@pytest.mark.parametrize("name", ["health_url", "health_rest", "health_stage", "health_slash"])
-def test_health(function, name):
+@pytest.mark.parametrize("path", ["/health", "/health/"])
+def test_health(function, path):
     recogniser = function.store.get()
-    content = content_of(answer_to(function, name))
-    assert content == {
-        "status": "ok",
-        "model": recogniser.version,
-        "people": len(recogniser.gallery.labels),
-    }
+    content = content_of(ask(function, event("GET", path)))
+    assert content == {"status": "ok", "model": recogniser.version, "people": len(recogniser.gallery.labels)}
 
 
-def test_align_answers_with_the_same_face_as_json_and_as_jpeg(function):
-    content = content_of(answer_to(function, "align_json"))
-    recognised = content_of(answer_to(function, "recognize_url"))["faces"][0]
+@pytest.mark.parametrize(
+    ("accept", "is_jpeg"),
+    [
+        (None, False),
+        ("*/*", False),
+        ("application/json", False),
+        ("image/jpeg;q=0.2, application/json;q=0.9", False),
+        ("image/png, text/html", False),
+        ("image/jpeg", True),
+        ("image/*,application/json;q=0.5", True),
+        ("image/jpeg, */*;q=0.1", True),
+        ("IMAGE/JPEG ; q=1.0", True),
+    ],
+)
+def test_align_answers_with_the_same_face_as_json_and_as_jpeg(function, accept, is_jpeg):
+    content = content_of(ask(function, post(path="/align")))
+    recognised = content_of(ask(function, post()))["faces"][0]
     assert content["face"] == {key: recognised[key] for key in ("box", "landmarks", "detection_score")}
-    assert content == content_of(answer_to(function, "align_any"))
-    for name in ("align_jpeg", "align_jpeg_rest"):
-        answer = answer_to(function, name)
-        assert answer["headers"]["Content-Type"] == "image/jpeg" and answer["isBase64Encoded"]
-        assert answer["body"] == content["image"]
-    with Image.open(io.BytesIO(base64.b64decode(content["image"]))) as face:
-        assert face.format == "JPEG" and face.size == (content["size"],) * 2
+    with Image.open(io.BytesIO(base64.b64decode(content["image"]))) as crop:
+        assert crop.format == "JPEG" and crop.size == (content["size"],) * 2
+    answer = ask(function, post(path="/align", **({"accept": accept} if accept else {})))
+    assert answer["isBase64Encoded"] is is_jpeg and answer["headers"]["Vary"] == "Accept"
+    assert answer["body"] == content["image"] if is_jpeg else json.loads(answer["body"]) == content

@@ -2,28 +2,18 @@
 
 import base64
 import gc
-import io
 
 import psutil
-from make_events import form
-from PIL import Image
+from examples import FORM, face, form, packed
 
 from facecourse.core.paths import PEOPLE_DIR
 
-BOUNDARY_TYPE = "multipart/form-data; boundary=----facecourse7f3a"
-
-
-def small(path) -> bytes:
-    """A photo that takes the function a few hundredths of a second."""
-    file = io.BytesIO()
-    Image.open(path).resize((110, 110)).save(file, "JPEG", quality=90)
-    return file.getvalue()
-
 
 def test_a_thousand_requests_do_not_fill_the_memory(function, new_event, quiet):
-    photos = [small(path) for path in sorted(PEOPLE_DIR.glob("*/*_0001.jpg"))]
+    people = sorted(path.parent.name for path in PEOPLE_DIR.glob("*/*_0001.jpg"))
+    photos = [packed(face(110, person), quality=90) for person in people]
     events = [new_event("POST", "/recognize", data, content_type="image/jpeg") for data in photos]
-    events += [new_event("POST", "/align", form(data), content_type=BOUNDARY_TYPE) for data in photos]
+    events += [new_event("POST", "/align", form(data), content_type=FORM) for data in photos]
     expected = [function.handle(event)["body"] for event in events]
     assert base64.b64encode(photos[0]).decode() not in "".join(expected)
     process, marks = psutil.Process(), []

@@ -191,11 +191,7 @@ def test_what_is_no_photo_is_said(page, name, kind, words):
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (
-            429,
-            {"error": {"code": "too_many_requests", "message": "too many photos; wait"}},
-            "Too many photos; wait.",
-        ),
+        (429, {"Message": "Rate Exceeded."}, "Too many photos"),
         (503, {"error": {"code": "model_unavailable", "message": "no model"}}, "No model."),
         (413, {"Message": "Request Entity Too Large"}, "too large"),
         (403, {"Message": "Forbidden"}, "signed requests"),

@@ -1,28 +1,38 @@
 """The model on disk and in S3: fetched once, verified, kept; missing or damaged, and well again later."""
 
-import hashlib
+import importlib
 import json
+import os
 import shutil
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lambda_function import store
+from lambda_function import app, store
 from lambda_function.app import Application
-from lambda_function.pipeline import BUNDLE_FILES
+from lambda_function.gallery import Gallery
+from lambda_function.pipeline import BUNDLE_FILES, bundle_version, sha256_of
 from lambda_function.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def archive(bundle, tmp_path_factory):
+def archive(bundle):
     """The bundle as the zip that goes to S3, and its SHA-256."""
-    path = tmp_path_factory.mktemp("s3") / "model.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        for file in bundle.iterdir():
-            packed.write(file, file.name)
-    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+    path = bundle.with_suffix(".zip")
+    return path, sha256_of(path)
+
+
+# How each field of model.json may be changed.
+MADE_OF = {
+    "version": lambda text: text + "0",
+    "profile": lambda text: "lfw",
+    "backbone": lambda text: "another",
+    "variant": lambda text: "int8",
+    "views": lambda number: 1,
+    "preprocessing": lambda fields: fields | {"margin": fields["margin"] + 1},
+    "files": lambda hashes: hashes | {"more.onnx": "0" * 64},
+}
 
 
 class Bucket(BaseHTTPRequestHandler):
@@ -76,7 +86,7 @@ def health_of(function, new_event) -> tuple[int, dict]:
 def test_the_model_is_fetched_once_verified_and_kept(bucket, archive, new_event, photo, tmp_path):
     path, digest = archive
     bucket.objects["/models/v1/model.zip"] = path.read_bytes()
-    function = Application(settings_for(digest.upper()))
+    function = Application(settings_for(digest))
     event = new_event("POST", "/recognize", photo, content_type="image/jpeg")
     names = [json.loads(function.handle(event)["body"])["faces"][0]["name"] for _ in range(3)]
     assert names == ["Ada_Ferro"] * 3 and len(bucket.asked) == 1
@@ -136,23 +146,66 @@ def test_no_model_configured(new_event, log_lines):
     assert "set MODEL_BUNDLE" in next(line["reason"] for line in log_lines() if "reason" in line)
 
 
-@pytest.mark.parametrize("name", ["model.json", "backbone.onnx", "gallery.npz"])
-def test_a_damaged_bundle_on_disk(bundle, tmp_path, new_event, name):
-    copy = tmp_path / "model"
-    shutil.copytree(bundle, copy)
-    (copy / name).write_bytes(b"not what it was")
+@pytest.fixture
+def copy(bundle, tmp_path):
+    """A copy of the bundle, to be damaged: by `rewrite`, since its files are the bundle's own."""
+    return shutil.copytree(bundle, tmp_path / "model", copy_function=os.link)
+
+
+def rewrite(path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.json", *BUNDLE_FILES])
+def test_a_file_that_is_missing_or_is_not_what_it_was(copy, new_event, name):
+    whole = (copy / name).read_bytes()
+    for content in (b"not what it was", whole[: len(whole) // 2], whole + b"\0"):
+        rewrite(copy / name, content)
+        assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
+    (copy / name).unlink()
     assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
 
 
-def test_a_fault_inside_lambda_at_start_up_does_not_crash(monkeypatch, new_event):
-    import importlib
+@pytest.mark.parametrize("field", [*MADE_OF])
+def test_one_changed_field_of_the_description_is_seen(copy, new_event, log_lines, field):
+    meta = json.loads((copy / "model.json").read_text())
+    meta[field] = MADE_OF[field](meta[field])
+    rewrite(copy / "model.json", json.dumps(meta).encode())
+    assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
+    assert any("model.json" in line.get("reason", "") for line in log_lines())
 
-    from lambda_function import app
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("threshold", 0.0), ("calibration", (1.0, 9.0)), ("cohort_weight", 0.5), ("labels", None)],
+)
+def test_a_changed_gallery_is_refused_like_a_changed_weight(copy, new_event, log_lines, field, value):
+    """Whoever lowers the threshold in gallery.npz gives every stranger a name: neither its own hash nor the version,
+    which is a hash of all hashes, may be that of the bundle then."""
+    gallery = Gallery.load(copy / "gallery.npz")
+    setattr(gallery, field, value if value is not None else gallery.labels[::-1])
+    gallery.save(copy / "gallery.npz")
+    assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
+    meta = json.loads((copy / "model.json").read_text())
+    meta["files"]["gallery.npz"] = sha256_of(copy / "gallery.npz")
+    rewrite(copy / "model.json", json.dumps(meta).encode())
+    assert health_of(Application(Settings(model_bundle=str(copy))), new_event)[0] == 503
+    assert {"gallery.npz", "model.json"} <= {
+        line["reason"].split()[-1] for line in log_lines() if "reason" in line
+    }
+    # With a version of its own it is a bundle again, but never under the old one's name.
+    rewrite(copy / "model.json", json.dumps(meta | {"version": bundle_version(meta)}).encode())
+    status, content = health_of(Application(Settings(model_bundle=str(copy))), new_event)
+    assert status == 200 and content["model"] != meta["version"]
+
+
+def test_a_fault_at_start_up_inside_lambda_does_not_crash(monkeypatch, new_event, log_lines):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "faces")
     monkeypatch.setenv("MODEL_BUNDLE", "nowhere")
     try:
         started = importlib.reload(app)
+        assert [line["event"] for line in log_lines()] == ["model_failed"]
         assert started.handler(new_event("GET", "/"))["statusCode"] == 200
         assert started.handler(new_event("GET", "/health"))["statusCode"] == 503
     finally:

@@ -1,0 +1,105 @@
+"""What the function's tests send: events, photos, forms around them, and pictures that are made to do harm."""
+
+import functools
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from facecourse.core.paths import PEOPLE_DIR
+from facecourse.deployment.local_function import url_event
+
+BOUNDARY = "----facecourse7f3a"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+CLIENT = "203.0.113.7"  # an address set aside for documentation (RFC 5737)
+
+
+def event(method: str, path: str, body: bytes = b"", **headers: str) -> dict:
+    """A Function URL's event."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return url_event(method, path, named, body, CLIENT)
+
+
+def form(data: bytes, name: str = "photo", end: bool = True) -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="me.jpg"\r\n'
+    note = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
+    body = note.encode() + head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + data
+    return body + (f"\r\n--{BOUNDARY}--\r\n".encode() if end else b"")
+
+
+# Photos
+
+
+def face(size: int = 160, person: str = "Ada_Ferro") -> Image.Image:
+    return Image.open(PEOPLE_DIR / person / f"{person}_0001.jpg").resize((size, size))
+
+
+def packed(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned() -> bytes:
+    """Lies on its side, with the EXIF tag that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return packed(face().transpose(Image.Transpose.ROTATE_90), exif=exif)
+
+
+def two_faces() -> bytes:
+    both = Image.new("RGB", (320, 160))
+    both.paste(face(), (0, 0))
+    both.paste(face(person="Bruno_Takala"), (160, 0))
+    return packed(both)
+
+
+def transparent() -> bytes:
+    image = face().convert("RGBA")
+    image.putalpha(Image.fromarray(np.tile(np.linspace(180, 255, 160).astype(np.uint8), (160, 1))))
+    return packed(image, "PNG")
+
+
+# Pictures that fill the memory or keep the processor busy
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(width: int, height: int, extra: bytes = b"") -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(min(width * height + height, 4_000_000)), 9)
+    chunks = png_chunk(b"IHDR", head) + extra + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def text_chunk(packed_bytes: int, name: bytes = b"zTXt") -> bytes:
+    """A PNG's compressed text, or profile, that unpacks to so many bytes."""
+    return png_chunk(name, b"k\0\0" + zlib.compress(bytes(packed_bytes), 9))
+
+
+def scan_bomb(side: int = 64, scans: int = 500) -> bytes:
+    """A progressive JPEG that repeats its last scan."""
+    plain = packed(Image.new("RGB", (side, side)), progressive=True)
+    last = plain.rindex(b"\xff\xda")
+    return plain[:last] + plain[last:-2] * scans + b"\xff\xd9"
+
+
+@functools.cache
+def bombs() -> dict[str, bytes]:
+    wide_bmp = struct.pack("<IiiHHIIiiII", 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    wide_webp = b"\x2f" + (16382 | 16382 << 14).to_bytes(4, "little")
+    return {
+        "png": png(50_000, 50_000),
+        "jpeg": packed(Image.new("L", (60_000, 600)), quality=20)[:700],
+        "gif": packed(Image.new("P", (6_000, 6_000)), "GIF")[:800],
+        "webp": b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0" + wide_webp + bytes(5),
+        "bmp": b"BM" + struct.pack("<IHHI", 154, 0, 0, 54) + wide_bmp + bytes(100),
+        "jpeg_scans": scan_bomb(),
+        "png_texts": png(32, 32, text_chunk(1_000_000) * 8),
+        "png_text": png(16, 16, text_chunk(50_000_000)),
+        "png_profile": png(16, 16, text_chunk(50_000_000, b"iCCP")),
+    }
