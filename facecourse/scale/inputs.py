@@ -4,7 +4,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class InputError(ValueError):
 
 
 def list_photos(place: str | os.PathLike) -> list[str]:
-    """Name every photo of a place, in an order that is the same on every machine.
+    """Name every photo of a place, in an order that is the same on every machine: a tar's own, else sorted.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def list_photos(place: str | os.PathLike) -> list[str]:
     Returns
     -------
     list of str
-        Paths, "archive::member" names or s3:// addresses, sorted; only names that end like photos.
+        Paths, "archive::member" names or s3:// addresses; only names that end like photos.
 
     Raises
     ------
@@ -38,28 +38,34 @@ def list_photos(place: str | os.PathLike) -> list[str]:
         If there is nothing at `place`, or it is no folder, archive or bucket.
     """
     text = os.fspath(place)
-    if text.startswith(S3):
-        return sorted(name for name in _list_bucket(text) if _is_photo(name))
     path = Path(text).expanduser()
-    if path.is_dir():
-        return sorted(str(file) for file in path.rglob("*") if _is_photo(file.name) and file.is_file())
-    if not path.exists():
+    if text.startswith(S3):
+        bucket, _, prefix = text.removeprefix(S3).partition("/")
+        pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        names = sorted(f"{S3}{bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", ()))
+    elif path.is_dir():
+        names = sorted(str(file) for file in path.rglob("*") if file.is_file())
+    elif not path.exists():
         raise InputError(
             f"there is nothing at {text}: name a folder, a .zip, .tar or .tgz, or s3://bucket/prefix"
         )
-    if path.name.lower().endswith(".zip"):
+    elif path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            names = sorted(f"{path}{INSIDE}{name}" for name in archive.namelist())
     elif path.name.lower().endswith(TAR_ENDINGS):
         with tarfile.open(path) as archive:
-            names = [member.name for member in archive if member.isfile()]
+            names = [f"{path}{INSIDE}{member.name}" for member in _files_in(archive)]
     else:
         raise InputError(f"{path.name} is no folder and no .zip, .tar or .tgz archive")
-    return sorted(f"{path}{INSIDE}{name}" for name in names if _is_photo(name))
+    return [name for name in dict.fromkeys(names) if name.lower().endswith(PHOTO_ENDINGS)]
 
 
-def _is_photo(name: str) -> bool:
-    return name.lower().endswith(PHOTO_ENDINGS)
+def _files_in(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Go on from where `archive` has been read up to."""
+    while member := archive.next():
+        archive.members = []  # it would keep all of a million
+        if member.isfile():
+            yield member
 
 
 @cache
@@ -69,25 +75,11 @@ def _s3():
     return boto3.client("s3")
 
 
-def _list_bucket(address: str) -> Iterator[str]:
-    bucket, _, prefix = address.removeprefix(S3).partition("/")
-    for page in _s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from (f"{S3}{bucket}/{entry['Key']}" for entry in page.get("Contents", ()))
-
-
 def read_photos(names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-    """Read photos one after the other; nothing is unpacked to disk.
+    """Read photos one after the other, (name, content); None where one cannot be read any more.
 
-    Parameters
-    ----------
-    names : iterable of str
-        As `list_photos` gives them; those of one archive should follow each other.
-
-    Yields
-    ------
-    (str, bytes or None)
-        Name and content; None where it cannot be read any more. The photos of a tar come in the tar's order, since a
-        compressed one can only be read from its beginning.
+    Nothing is unpacked to disk. `names` are as `list_photos` gives them; those of one archive should follow each other.
+    An archive stays open for the next call, so that shards which are read in turn read a compressed tar once.
     """
     for container, group in groupby(
         names, key=lambda name: name.partition(INSIDE)[0] if INSIDE in name else ""
@@ -95,7 +87,7 @@ def read_photos(names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
         if not container:
             yield from ((name, _read_single(name)) for name in group)
         elif container.lower().endswith(".zip"):
-            yield from _read_zip(container, list(group))
+            yield from ((name, _read_zipped(container, name)) for name in group)
         else:
             yield from _read_tar(container, list(group))
 
@@ -117,21 +109,30 @@ def _read_single(name: str) -> bytes | None:
         raise  # a bucket that refuses or throttles is no property of the photo: let the engine try again
 
 
-def _read_zip(container: str, names: list[str]) -> Iterator[tuple[str, bytes | None]]:
-    with zipfile.ZipFile(container) as archive:
-        for name in names:
-            try:
-                yield name, archive.read(name.partition(INSIDE)[2])
-            except (KeyError, zipfile.BadZipFile, OSError):
-                yield name, None
+@lru_cache(maxsize=1)
+def _opened(container: str, changed: int) -> zipfile.ZipFile | tarfile.TarFile:
+    """Open an archive; `changed`, the time in nanoseconds, lets go of one that has been replaced meanwhile."""
+    return zipfile.ZipFile(container) if container.lower().endswith(".zip") else tarfile.open(container)
+
+
+def _read_zipped(container: str, name: str) -> bytes | None:
+    try:
+        return _opened(container, Path(container).stat().st_mtime_ns).read(name.partition(INSIDE)[2])
+    except (KeyError, zipfile.BadZipFile, OSError):
+        return None
 
 
 def _read_tar(container: str, names: list[str]) -> Iterator[tuple[str, bytes | None]]:
     wanted = {name.partition(INSIDE)[2]: name for name in names}
-    with tarfile.open(container) as archive:
-        for member in archive:
-            if member.isfile() and (name := wanted.pop(member.name, None)):
+    changed = Path(container).stat().st_mtime_ns
+    for _ in range(
+        2
+    ):  # on from where the last shard ended; then from the beginning: a shard may be done again
+        archive = _opened(container, changed)
+        for member in _files_in(archive):
+            if name := wanted.pop(member.name, None):
                 yield name, archive.extractfile(member).read()
             if not wanted:
                 return
+        _opened.cache_clear()
     yield from ((name, None) for name in wanted.values())

@@ -10,94 +10,55 @@ WORKERS = (1, 16, 256)
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on this machine.
+    """What was measured on this machine."""
 
-    Attributes
-    ----------
-    seconds_per_photo : float
-        Of one worker with one thread, detection to embedding.
-    scaling : float
-        Throughput of two workers over twice that of one, 0 to 1.
-    start_up : float
-        Seconds from the call to the first photo.
-    listing : float
-        Photos per second that the driver can list and cut into shards.
-    megabytes_per_photo : float
-    """
-
-    seconds_per_photo: float
-    scaling: float
-    start_up: float
-    listing: float
+    seconds_per_photo: float  # of one worker with one thread, detection to embedding
+    scaling: float  # throughput of two workers over twice that of one, 0 to 1
+    start_up: float  # seconds from the call to the first photo
+    listing: float  # photos per second that the driver can list and cut into shards
     megabytes_per_photo: float
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """What was not measured: change it to your cloud.
+    """What was not measured: change it to your cloud."""
 
-    Attributes
-    ----------
-    dollars_per_hour : float
-        Of one worker: a core with 2 GB of memory.
-    reads_per_second : float
-        Photos that one prefix of a bucket delivers: S3 documents 5,500 GET requests per second.
-    megabytes_per_second : float
-        Network of one worker.
-    shards_per_second : float
-        Tasks that one driver can start.
-    photos_per_shard : int
-    """
-
-    dollars_per_hour: float = 0.05
-    reads_per_second: float = 5_500
-    megabytes_per_second: float = 50
-    shards_per_second: float = 20
+    dollars_per_hour: float = 0.05  # of one worker: a core with 2 GB of memory
+    reads_per_second: float = 5_500  # of one prefix of a bucket: GET requests that S3 documents
+    megabytes_per_second: float = 50  # network of one worker
+    shards_per_second: float = 20  # tasks that one driver can start
     photos_per_shard: int = 500
 
 
 def project(
-    measured: Measured, assumed: Assumed | None = None, datasets=None, workers=WORKERS
+    measured: Measured, assumed: Assumed | None = None, datasets=DATASETS, workers=WORKERS
 ) -> pd.DataFrame:
-    """Estimate time, cost and bottleneck for every number of photos and of workers.
+    """Estimate time, cost and bottleneck for every dataset (number of photos by name) and number of workers.
 
     Reading, computing, listing and starting tasks overlap, so the slowest of them is the time; start-up comes on top. The
     loss measured from one worker to two is taken once, not per doubling: workers share no state.
-
-    Parameters
-    ----------
-    measured : Measured
-    assumed : Assumed, optional
-    datasets : dict of str to int, optional
-        Number of photos by name.
-    workers : tuple of int
 
     Returns
     -------
     DataFrame
         dataset, photos, workers, hours, dollars, bottleneck and its share of the time, 0 to 1.
     """
-    assumed = assumed or Assumed()
-    rows = []
-    for name, photos in (datasets or DATASETS).items():
+    assumed, rows = assumed or Assumed(), []
+    for name, photos in datasets.items():
         for count in workers:
-            seconds = _seconds(measured, assumed, photos, count)
+            seconds = {
+                "computing": photos
+                * measured.seconds_per_photo
+                / (count * (measured.scaling if count > 1 else 1.0)),
+                "network": photos * measured.megabytes_per_photo / (count * assumed.megabytes_per_second),
+                "bucket": photos / assumed.reads_per_second,
+                "listing": photos / measured.listing,
+                "starting tasks": photos / assumed.photos_per_shard / assumed.shards_per_second,
+            }
+            total = measured.start_up + max(seconds.values())
+            seconds["start-up"] = measured.start_up
             slowest = max(seconds, key=seconds.get)
-            total = measured.start_up + seconds[slowest]
-            if measured.start_up > seconds[slowest]:
-                slowest, seconds["start-up"] = "start-up", measured.start_up
             dollars = count * total / 3600 * assumed.dollars_per_hour
             rows.append((name, photos, count, total / 3600, dollars, slowest, seconds[slowest] / total))
     columns = ["dataset", "photos", "workers", "hours", "dollars", "bottleneck", "share"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _seconds(measured: Measured, assumed: Assumed, photos: int, workers: int) -> dict[str, float]:
-    scaling = measured.scaling if workers > 1 else 1.0
-    return {
-        "computing": photos * measured.seconds_per_photo / (workers * scaling),
-        "network": photos * measured.megabytes_per_photo / (workers * assumed.megabytes_per_second),
-        "bucket": photos / assumed.reads_per_second,
-        "listing": photos / measured.listing,
-        "starting tasks": photos / assumed.photos_per_shard / assumed.shards_per_second,
-    }

@@ -22,12 +22,10 @@ from tqdm.auto import tqdm
 
 from facecourse.core.paths import ROOT
 from facecourse.scale.inputs import list_photos, read_photos
-from lambda_function.faces import Face, select_face
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser, check_bundle
 
 SHARD = 500  # photos: about half a minute of one core, which is what a crash can cost
-CHUNK = 16  # photos held in memory at once
 SCHEMA = pa.schema(
     [
         ("path", pa.string()),
@@ -39,23 +37,15 @@ SCHEMA = pa.schema(
         ("problem", pa.string()),
     ]
 )
-
-
-class MissingEngine(ImportError):
-    """The optional packages are not installed; the message says how to add them."""
+FACTS = ["file", "photos", "faces", "seconds", "worker", "peak_mb"]
 
 
 @dataclass(frozen=True)
 class Shard:
     """A piece of work with one output file.
 
-    Attributes
-    ----------
-    photos : tuple of str
-        Names as `list_photos` gives them.
-    file : str
-        Name of the Parquet file; it holds a hash of the photos' names and of the model, so that a file that is
-        there is the answer to this very question.
+    `photos` are named as `list_photos` does. `file` holds a hash of these names and of the model, so that a file that is
+    there is the answer to this very question.
     """
 
     photos: tuple[str, ...]
@@ -63,21 +53,7 @@ class Shard:
 
 
 def plan(place: str | os.PathLike, bundle: str | os.PathLike, size: int = SHARD) -> list[Shard]:
-    """Cut the photos of a folder, an archive or a bucket into shards.
-
-    Parameters
-    ----------
-    place : path or str
-        See `list_photos`.
-    bundle : path
-        Folder with the model, as notebook 05 writes it.
-    size : int
-        Photos per shard.
-
-    Returns
-    -------
-    list of Shard
-        The same for the same photos, model and size.
+    """Cut the photos of a place (see `list_photos`) into shards: the same for the same photos, model and size.
 
     Raises
     ------
@@ -97,26 +73,17 @@ def plan(place: str | os.PathLike, bundle: str | os.PathLike, size: int = SHARD)
 
 
 class FaceWorker:
-    """Turns shards into Parquet files; every process of the engine holds one.
-
-    Parameters
-    ----------
-    bundle : str
-        Folder with the model.
-    output : str
-        Folder for the files.
-    """
+    """Turns shards into Parquet files in `output`; every process of the engine holds one."""
 
     def __init__(self, bundle: str, output: str):
         self.recogniser = Recogniser.load(bundle, threads=1)
         self.output = Path(output)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
-        """Work on the shards of a batch and return one row of facts for each: what Ray Data calls."""
-        facts = [
-            self.work(Shard(tuple(p), str(f))) for p, f in zip(batch["photos"], batch["file"], strict=True)
-        ]
-        return {name: [fact[name] for fact in facts] for name in facts[0]}
+        """Work on the shards of a batch and return their facts by column: what Ray Data calls."""
+        shards = zip(batch["photos"], batch["file"], strict=True)
+        facts = [self.work(Shard(tuple(photos), str(file))) for photos, file in shards]
+        return {name: [fact[name] for fact in facts] for name in FACTS}
 
     def work(self, shard: Shard) -> dict:
         """Write the file of one shard, whole or not at all.
@@ -124,86 +91,44 @@ class FaceWorker:
         Returns
         -------
         dict
-            file, photos, faces, seconds, worker (process id) and peak_mb, the most memory that the process has had.
+            file, photos, faces, seconds, worker (process id) and peak_mb, the most memory in MB (10^6 bytes) that the
+            process has held so far.
         """
-        start, rows, chunk = time.perf_counter(), [], []
-        for photo in read_photos(shard.photos):
-            chunk.append(photo)
-            if len(chunk) == CHUNK:
-                rows += self.rows_of(chunk)
-                chunk = []
-        rows += self.rows_of(chunk)
-        rows.sort(key=lambda row: row["path"])
+        start = time.perf_counter()
+        rows = [self.row_of(name, data) for name, data in read_photos(shard.photos)]
         partial = self.output / f".{shard.file}.{os.getpid()}.tmp"
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), partial, compression="zstd")
         partial.replace(self.output / shard.file)  # two workers on one shard write the same file
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS counts bytes, Linux KiB
         return {
             "file": shard.file,
             "photos": len(rows),
             "faces": sum(row["box"] is not None for row in rows),
             "seconds": time.perf_counter() - start,
             "worker": os.getpid(),
-            "peak_mb": peak_memory_mb(),
+            "peak_mb": peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6,
         }
 
-    def rows_of(self, photos: list[tuple[str, bytes | None]]) -> list[dict]:
-        """Find, cut and embed the main face of a few photos; a photo with a problem is a row that says so."""
-        rows, crops, found = [], [], []
-        for name, data in photos:
-            row, crop = self._examine(name, data)
-            rows.append(row)
-            if crop is not None:
-                crops.append(crop)
-                found.append(row)
-        if crops:
-            embeddings = self.recogniser.embedder.embed(np.stack(crops))
-            for row, embedding in zip(found, embeddings.astype(np.float16), strict=True):
-                row["embedding"] = embedding
-        return rows
-
-    def _examine(self, name: str, data: bytes | None) -> tuple[dict, np.ndarray | None]:
+    def row_of(self, name: str, data: bytes | None) -> dict:
+        """Find and embed the main face of a photo; one with a problem is a row that says so."""
         row = dict.fromkeys(SCHEMA.names) | {"path": name, "sha256": "", "problem": ""}
         if data is None:
-            return row | {"problem": "unreadable"}, None
+            return row | {"problem": "unreadable"}
         row["sha256"] = hashlib.sha256(data).hexdigest()
         try:
-            image = open_photo(data)
+            look = self.recogniser.look(open_photo(data))
         except PhotoError as error:
-            return row | {"problem": error.code}, None
-        faces = self.recogniser.detect(image)
-        chosen = select_face(faces, image.shape[1], image.shape[0])
-        if chosen is None:
-            return row | {"problem": "no_face"}, None
-        face = _rounded(faces[chosen])
-        row |= {"box": face.box, "landmarks": face.landmarks.ravel(), "score": face.score}
-        return row, self.recogniser.cut(image, face)
-
-
-def _rounded(face: Face) -> Face:
-    """Round as the manifest does, or a crop could differ by a pixel."""
-    # Not np.round: on float32 it rounds a few halves to the other side than Python does for the manifest.
-    box, points = ([round(float(v), 2) for v in np.ravel(part)] for part in (face.box, face.landmarks))
-    landmarks = np.array(points, np.float32).reshape(5, 2)
-    return Face(np.array(box, np.float32), landmarks, round(float(face.score), 4))
-
-
-def peak_memory_mb() -> float:
-    """Return the most memory that this process has held so far, in MB (10^6 bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # macOS counts bytes, Linux KiB
+            return row | {"problem": error.code}
+        if (chosen := look.main()) is None:
+            return row | {"problem": "no_face"}
+        face = look.faces[chosen]
+        embedding = self.recogniser.embed(look.image, [face])[0].astype(np.float16)
+        found = {"box": face.box, "landmarks": face.landmarks.ravel(), "score": face.score}
+        return row | found | {"embedding": embedding}
 
 
 def plain_loop(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
-    """Run the shards one after the other in this process: what the engine is compared with.
-
-    Parameters
-    ----------
-    shards : list of Shard
-    bundle : str
-        Folder of the model's bundle.
-    output : str
-        Folder for the results.
-    """
+    """Run the shards one after the other in this process: what the engine is compared with."""
     worker = FaceWorker(bundle, output)
     yield from (worker.work(shard) for shard in shards)
 
@@ -212,17 +137,13 @@ def with_ray(workers: int) -> Callable[[list[Shard], str, str], Iterator[dict]]:
     """Return an engine: Ray Data with a pool of `workers` processes of one thread each.
 
     Works in a running Ray cluster too (RAY_ADDRESS), where bundle and output lie on storage that all machines share.
-
-    Raises
-    ------
-    MissingEngine
-        If Ray is not installed.
+    Raises ImportError if Ray is not installed.
     """
     try:
         import ray
         import ray.data
     except ImportError as error:
-        raise MissingEngine("Ray is an optional extra: pip install -r requirements-scale.txt") from error
+        raise ImportError("Ray is an optional extra: pip install -r requirements-scale.txt") from error
 
     def engine(shards: list[Shard], bundle: str, output: str) -> Iterator[dict]:
         elsewhere = os.environ.get("RAY_ADDRESS")
@@ -253,49 +174,33 @@ def with_ray(workers: int) -> Callable[[list[Shard], str, str], Iterator[dict]]:
 
 
 def kill_worker() -> int | None:
-    """Kill one of Ray's face workers of this machine without warning (SIGKILL), to see what a crash does.
+    """Kill one of the face workers that Ray has started for this process (SIGKILL), to see what a crash does.
 
-    Returns
-    -------
-    int or None
-        Its process id; None if no worker is alive.
+    Returns its process id; None if none is alive.
     """
     import psutil
 
-    for process in psutil.process_iter(["cmdline"]):
-        if "FaceWorker" in " ".join(process.info["cmdline"] or ()):
-            process.kill()
-            return process.pid
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "FaceWorker" in " ".join(process.cmdline()):
+                process.kill()
+                return process.pid
+        except psutil.NoSuchProcess:  # it has ended meanwhile
+            continue
     return None
 
 
 def throughput(facts: pd.DataFrame) -> float:
-    """Return photos per second of a run without its start-up: all photos over the busiest worker's seconds.
-
-    Parameters
-    ----------
-    facts : DataFrame
-        One row per batch of a run.
-    """
+    """Return photos per second of a run without its start-up: all photos over the busiest worker's seconds."""
     return float(facts.photos.sum() / facts.groupby("worker").seconds.sum().max())
 
 
 def run_shards(
     shards: list[Shard], bundle: str | os.PathLike, output: str | os.PathLike, engine=plain_loop
 ) -> pd.DataFrame:
-    """Work off all shards whose file is not there yet, with a progress bar.
+    """Work off all shards whose file is not there yet, with a progress bar; `engine` is one, or what `with_ray` returns.
 
-    Parameters
-    ----------
-    shards : list of Shard
-    bundle, output : path
-    engine : callable
-        `plain_loop`, or what `with_ray` returns.
-
-    Returns
-    -------
-    DataFrame
-        One row per shard worked on in this run, see `FaceWorker.work`; empty if there was nothing left to do.
+    Returns one row of facts per shard worked on in this run, see `FaceWorker.work`.
     """
     output = Path(output).resolve()
     output.mkdir(parents=True, exist_ok=True)
@@ -306,22 +211,13 @@ def run_shards(
         for fact in engine(todo, str(Path(bundle).resolve()), str(output)) if todo else ():
             facts.append(fact)
             bar.update(fact["photos"])
-    return pd.DataFrame(facts, columns=["file", "photos", "faces", "seconds", "worker", "peak_mb"])
+    return pd.DataFrame(facts, columns=FACTS)
 
 
 def read_table(shards: list[Shard], output: str | os.PathLike) -> pd.DataFrame:
     """Return the rows of all shards: path, sha256, box, landmarks, score, embedding (float16), problem.
 
-    Parameters
-    ----------
-    shards : list of Shard
-    output : path
-        Folder with the results.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a shard has not been worked on.
+    Raises FileNotFoundError if a shard has not been worked on.
     """
     parts = [pq.read_table(Path(output) / shard.file) for shard in shards]
     return pa.concat_tables(parts or [SCHEMA.empty_table()]).to_pandas()
