@@ -21,8 +21,8 @@ CROPS = ("box", "aligned")
 
 
 def cropped(backbone: Backbone, crop: str) -> Backbone:
-    """Return the backbone with faces cut along the box, or straightened ("aligned"), instead of its own way."""
-    return replace(backbone, preprocessing=replace(backbone.preprocessing, align=crop == "aligned"))
+    """Return the backbone with one view of each face, cut along the box or straightened ("aligned")."""
+    return replace(backbone, views=1, preprocessing=replace(backbone.preprocessing, align=crop == "aligned"))
 
 
 def celebrity_faces(progress: bool = True) -> pd.DataFrame:
