@@ -2,19 +2,21 @@
 
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 
-from facecourse.core.paths import ROOT, outputs_for
+from facecourse.core.paths import DATA
 from facecourse.core.sources import SourceError, lfw_photos
 from facecourse.scale import galleries, shards
 from tests.conftest import mirror
+from tests.sample_bundle import build_sample_bundle
 
 PHOTOS, SHARD, PEOPLE, PROBES = 960, 60, 100_000, 500
 
 
 def rows() -> list[dict]:
-    """Return the rows of this room; none where Ray or FAISS, optional extras, are not installed."""
+    """Return the rows {name, ours, reference, ratio, unit}; none where Ray or FAISS, optional extras, are not installed."""
     try:
         import faiss  # noqa: F401
         import ray  # noqa: F401
@@ -23,27 +25,22 @@ def rows() -> list[dict]:
     return [*_engine_rows(), *_gallery_rows()]
 
 
-def _shards() -> list[shards.Shard]:
-    """Return shards of real photos, else of the sample's."""
-    try:
-        place = lfw_photos() if mirror() else ROOT / "data" / "people"
-    except SourceError:
-        place = ROOT / "data" / "people"
-    return shards.plan(place, outputs_for("sample") / "model", SHARD)[: PHOTOS // SHARD]
-
-
 def _engine_rows() -> list[dict]:
-    shards, bundle = _shards(), outputs_for("sample") / "model"
+    """Work on photos of real LFW where it is, else on the rendered strangers, with a model of the benchmark's own."""
     speed = {}
     engines = {"plain": shards.plain_loop, "one": shards.with_ray(1), "two": shards.with_ray(2)}
-    for name, engine in engines.items():
-        with tempfile.TemporaryDirectory() as folder:
-            facts = shards.run_shards(shards, bundle, folder, engine)
-        speed[name] = shards.throughput(facts)
-        peak = facts[
-            "peak_mb"
-        ].max()  # the last engine's: the plain loop shares this process with everything else
-    photos = sum(len(shard.photos) for shard in shards)
+    with tempfile.TemporaryDirectory() as work:
+        bundle = build_sample_bundle(Path(work), "others")
+        try:
+            place = lfw_photos() if mirror() else DATA / "others"
+        except SourceError:
+            place = DATA / "others"
+        planned = shards.plan(place, bundle, SHARD)[: PHOTOS // SHARD]
+        for name, engine in engines.items():
+            facts = shards.run_shards(planned, bundle, Path(work) / name, engine)
+            speed[name] = shards.throughput(facts)
+    peak = facts["peak_mb"].max()  # Ray's: the plain loop shares this process with everything else
+    photos = sum(len(shard.photos) for shard in planned)
     return [
         _row(f"one worker beside a plain loop, {photos} photos", speed["one"], speed["plain"], "photos/s"),
         _row("two workers beside twice one worker", speed["two"], 2 * speed["one"], "photos/s"),
@@ -53,14 +50,14 @@ def _engine_rows() -> list[dict]:
 
 def _gallery_rows() -> list[dict]:
     people = np.random.default_rng(0).standard_normal((2000, 128)).astype(np.float32)
-    crowd = galleries.synthetic_people(people / np.linalg.norm(people, axis=1, keepdims=True), PEOPLE)
-    probes = galleries.noisy_copies(crowd[:PROBES], 0.7, np.random.default_rng(1))
-    index = galleries.build_index(crowd)
+    people = galleries.synthetic_people(people / np.linalg.norm(people, axis=1, keepdims=True), PEOPLE)
+    probes = galleries.noisy_copies(people[:PROBES], 0.7, np.random.default_rng(1))
+    index = galleries.build_index(people)
     start = time.perf_counter()
-    exact = galleries.exact_search(crowd, probes)[1]
+    exact = galleries.exact_search(people, probes)[1]
     slow = PROBES / (time.perf_counter() - start)
     start = time.perf_counter()
-    found = index.search(probes, 1)[1]
+    found = index.search(probes, 1)[1][:, 0]
     fast = PROBES / (time.perf_counter() - start)
     return [
         _row(f"FAISS among {PEOPLE:,} people beside exact search", fast, slow, "probes/s"),
@@ -69,10 +66,5 @@ def _gallery_rows() -> list[dict]:
 
 
 def _row(name: str, ours: float, reference: float, unit: str) -> dict:
-    return {
-        "name": f"scale: {name}",
-        "ours": float(ours),
-        "reference": float(reference),
-        "ratio": float(ours / reference),
-        "unit": unit,
-    }
+    values = {"ours": float(ours), "reference": float(reference), "ratio": float(ours / reference)}
+    return {"name": f"scale: {name}", **values, "unit": unit}

@@ -1,4 +1,4 @@
-"""Notebook 06's session on the model that notebook 05 has built, and its page without a browser."""
+"""Notebook 06's session, and its page without a browser."""
 
 import io
 import json
@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse.app import endpoint, session
+from facecourse.app import session
 from facecourse.app.session import RecognitionSession, Result, names_at, photos_at
 from facecourse.app.widgets import DEPLOYED, TryIt
-from facecourse.core.paths import DATA, OUTPUTS, PEOPLE_DIR
+from facecourse.core import paths
+from facecourse.core.paths import DATA, PEOPLE_DIR
+from tests.sample_bundle import build_sample_bundle
 
 STRANGER = DATA / "others" / "Gaspar_Norvath" / "Gaspar_Norvath_0001.jpg"  # one photo only, so in no gallery
 ADA = {"box": [9, 9, 30, 30], "confidence": 0.9, "top": [{"name": "Ada", "score": 0.6, "confidence": 0.9}]}
@@ -21,10 +23,16 @@ def photos_of(name: str, *numbers: int) -> list[tuple[str, bytes]]:
     return [photos_at(PEOPLE_DIR / name / f"{name}_{number:04d}.jpg")[0] for number in numbers]
 
 
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outputs")
+    build_sample_bundle(folder)
+    return folder
+
+
 @pytest.fixture
-def desk():
-    if not (OUTPUTS / "sample" / "model" / "model.json").exists():
-        pytest.skip("there is no model yet: run the notebooks on the sample (make test-notebooks)")
+def desk(outputs, monkeypatch):
+    monkeypatch.setattr(paths, "OUTPUTS", outputs)
     return RecognitionSession("sample")
 
 
@@ -113,10 +121,9 @@ def test_the_served_function_names_as_this_computer_does(desk):
     assert there.by == "deployed function" and there.recognition is None
 
 
-def test_an_endpoint_that_is_gone_down_or_damaged(desk, tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint, "outputs_for", lambda profile: tmp_path)
-    (tmp_path / "model").symlink_to(OUTPUTS / "sample" / "model")
-    photo, note = photos_of("Ada_Ferro", 14)[0], tmp_path / "endpoint.json"
+def test_an_endpoint_that_is_gone_down_or_damaged(desk, outputs, request):
+    photo, note = photos_of("Ada_Ferro", 14)[0], outputs / "sample" / "endpoint.json"
+    request.addfinalizer(note.unlink)
     note.write_text(json.dumps({"url": "http://127.0.0.1:9/"}))  # of a kernel that has ended
     assert desk.recognise(*photo, deployed=True).names(desk.threshold) == ["Ada_Ferro"]
     note.write_text(json.dumps({"url": "https://function.invalid/"}))

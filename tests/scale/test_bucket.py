@@ -5,17 +5,13 @@ import shutil
 import pytest
 from botocore.exceptions import ClientError
 
-from facecourse.core.paths import DATA, OUTPUTS
+from facecourse.core.paths import DATA
 from facecourse.deployment.cloud import REGION, LocalCloud
 from facecourse.scale import inputs
 from facecourse.scale import shards as scale
 from tests.scale import same_rows
 
-BUNDLE = OUTPUTS / "sample" / "model"
 BUCKET, PREFIX = "photos-of-the-test", "team/"
-pytestmark = pytest.mark.skipif(
-    not (BUNDLE / "model.json").exists(), reason="there is no model: make test-notebooks builds it"
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +50,13 @@ def s3(folder):
 
 
 @pytest.fixture(scope="module")
-def tables(folder, s3, tmp_path_factory):
+def tables(folder, s3, bundle, tmp_path_factory):
     """The rows of the folder, and the shards of the bucket with their rows."""
     output = tmp_path_factory.mktemp("output")
-    local = scale.plan(folder, BUNDLE, 4)
-    remote = scale.plan(f"s3://{BUCKET}/{PREFIX}", BUNDLE, 4)
+    local = scale.plan(folder, bundle, 4)
+    remote = scale.plan(f"s3://{BUCKET}/{PREFIX}", bundle, 4)
     for shards in (local, remote):
-        scale.run_shards(shards, BUNDLE, output)
+        scale.run_shards(shards, bundle, output)
     return scale.read_table(local, output), remote, scale.read_table(remote, output)
 
 
@@ -71,11 +67,11 @@ def test_a_bucket_gives_the_rows_of_the_folder(tables):
     assert same_rows(local, remote)
 
 
-def test_rays_workers_read_the_bucket_themselves(tables, tmp_path):
+def test_rays_workers_read_the_bucket_themselves(tables, bundle, tmp_path):
     ray = pytest.importorskip("ray", reason="Ray is an optional extra: pip install -r requirements-scale.txt")
     ray.shutdown()  # one that was started before the cloud would not know its address
     _, shards, expected = tables
-    facts = scale.run_shards(shards, BUNDLE, tmp_path, scale.with_ray(2))
+    facts = scale.run_shards(shards, bundle, tmp_path, scale.with_ray(2))
     ray.shutdown()
     assert facts.photos.sum() == 7 and same_rows(expected, scale.read_table(shards, tmp_path))
 

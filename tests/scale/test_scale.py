@@ -11,17 +11,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from facecourse.core.paths import DATA, OUTPUTS
+from facecourse.core.paths import DATA
 from facecourse.scale import shards as scale
 from facecourse.scale.inputs import InputError, list_photos, read_photos
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Recogniser
 from tests.scale import same_rows
-
-BUNDLE = OUTPUTS / "sample" / "model"
-needs_model = pytest.mark.skipif(
-    not (BUNDLE / "model.json").exists(), reason="there is no model: make test-notebooks builds it"
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +32,10 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def plain(photos, tmp_path_factory):
-    shards = scale.plan(photos, BUNDLE, 9)
+def plain(photos, tmp_path_factory, bundle):
+    shards = scale.plan(photos, bundle, 9)
     output = tmp_path_factory.mktemp("plain")
-    scale.run_shards(shards, BUNDLE, output)
+    scale.run_shards(shards, bundle, output)
     return shards, scale.read_table(shards, output)
 
 
@@ -51,7 +46,6 @@ def ray_engine():
     ray.shutdown()
 
 
-@needs_model
 def test_every_photo_is_a_row_and_a_bad_one_says_why(plain):
     table = plain[1].set_index(plain[1].path.str.split("/").str[-1])
     assert len(table) == 53
@@ -59,17 +53,15 @@ def test_every_photo_is_a_row_and_a_bad_one_says_why(plain):
     assert bad.to_dict() == {"empty.jpg": "empty", "words.jpg": "not_an_image", "half.jpg": "damaged"}
 
 
-@needs_model
-def test_a_row_is_what_the_recogniser_sees(plain):
+def test_a_row_is_what_the_recogniser_sees(plain, bundle):
     row = plain[1][plain[1].problem == ""].iloc[7]
-    look = Recogniser.load(BUNDLE).look(open_photo(row.path))
+    look = Recogniser.load(bundle).look(open_photo(row.path))
     face = look.faces[look.main()]
     assert np.allclose(row.box, face.box) and np.allclose(row.landmarks, face.landmarks.ravel())
     assert row.embedding.dtype == np.float16
     assert row.embedding.astype(np.float32) @ look.embeddings[look.main()] > 0.999
 
 
-@needs_model
 def test_people_are_told_apart_by_the_rows(plain):
     table = plain[1][plain[1].problem == ""]
     person = table.path.str.split("/").str[-2].to_numpy()
@@ -79,8 +71,7 @@ def test_people_are_told_apart_by_the_rows(plain):
     assert two.sum() >= 18 and (person[nearest] == person)[two].mean() >= 0.9
 
 
-@needs_model
-def test_an_archive_gives_the_rows_of_the_folder(photos, plain, tmp_path):
+def test_an_archive_gives_the_rows_of_the_folder(photos, plain, tmp_path, bundle):
     with (
         zipfile.ZipFile(tmp_path / "p.zip", "w") as zipped,
         tarfile.open(tmp_path / "p.tgz", "w:gz") as tarred,
@@ -89,8 +80,8 @@ def test_an_archive_gives_the_rows_of_the_folder(photos, plain, tmp_path):
             zipped.write(path, path.relative_to(photos))
             tarred.add(path, path.relative_to(photos))
     for name in ("p.zip", "p.tgz"):
-        shards = scale.plan(tmp_path / name, BUNDLE, 20)
-        scale.run_shards(shards, BUNDLE, tmp_path / "out")
+        shards = scale.plan(tmp_path / name, bundle, 20)
+        scale.run_shards(shards, bundle, tmp_path / "out")
         table = scale.read_table(shards, tmp_path / "out")
         assert same_rows(plain[1], table.sort_values("path"))
 
@@ -129,35 +120,31 @@ def test_an_archive_that_is_replaced_is_read_anew(tmp_path):
         assert [data for _, data in read_photos(list_photos(tmp_path / "p.zip"))] == [content]
 
 
-@needs_model
-def test_what_is_there_is_not_done_again(plain, tmp_path):
+def test_what_is_there_is_not_done_again(plain, tmp_path, bundle):
     shards = plain[0]
-    scale.run_shards(shards[:2], BUNDLE, tmp_path)
-    facts = scale.run_shards(shards, BUNDLE, tmp_path)
+    scale.run_shards(shards[:2], bundle, tmp_path)
+    facts = scale.run_shards(shards, bundle, tmp_path)
     assert facts.file.tolist() == [shard.file for shard in shards[2:]]
-    assert scale.run_shards(shards, BUNDLE, tmp_path).empty
+    assert scale.run_shards(shards, bundle, tmp_path).empty
     assert not list(tmp_path.glob(".*"))
 
 
-@needs_model
-def test_other_photos_make_other_shards(photos, tmp_path):
-    before = [shard.file for shard in scale.plan(photos, BUNDLE, 9)]
+def test_other_photos_make_other_shards(photos, tmp_path, bundle):
+    before = [shard.file for shard in scale.plan(photos, bundle, 9)]
     more = shutil.copytree(photos, tmp_path / "more")
     shutil.copy(next((photos / "Cerys_Estevik").iterdir()), more / "zz.jpg")
-    after = [shard.file for shard in scale.plan(more, BUNDLE, 9)]
+    after = [shard.file for shard in scale.plan(more, bundle, 9)]
     assert len(after) == 6 and not set(before) & set(after)
 
 
-@needs_model
-def test_ray_gives_the_same_table(plain, ray_engine, tmp_path):
+def test_ray_gives_the_same_table(plain, ray_engine, tmp_path, bundle):
     shards, table = plain
-    facts = scale.run_shards(shards, BUNDLE, tmp_path, ray_engine)
+    facts = scale.run_shards(shards, bundle, tmp_path, ray_engine)
     assert facts.photos.sum() == len(table) and facts.peak_mb.max() <= 1000
     assert same_rows(table, scale.read_table(shards, tmp_path))
 
 
-@needs_model
-def test_a_killed_worker_changes_nothing(plain, ray_engine, tmp_path):
+def test_a_killed_worker_changes_nothing(plain, ray_engine, tmp_path, bundle):
     shards, table = plain
     killed = []
 
@@ -167,7 +154,7 @@ def test_a_killed_worker_changes_nothing(plain, ray_engine, tmp_path):
                 killed.append(scale.kill_worker())
             yield fact
 
-    facts = scale.run_shards(shards, BUNDLE, tmp_path, accident)
+    facts = scale.run_shards(shards, bundle, tmp_path, accident)
     assert killed[0] and facts.worker.nunique() >= 2
     assert same_rows(table, scale.read_table(shards, tmp_path))
 
