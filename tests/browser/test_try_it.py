@@ -147,8 +147,11 @@ def test_the_deployed_function_and_its_absence(page, project, photograph):
     upload(page, photo("Eun_Saramova", 7))
     says(page, "Eun_Saramova_0007.jpg: Eun Saramova (deployed function")
     note = project / "outputs" / "sample" / "endpoint.json"
-    note.write_text(json.dumps({"url": "http://127.0.0.1:9", "kind": "local"}))
-    upload(page, photo("Eun_Saramova", 7))
+    note.write_text(json.dumps({"url": "http://127.0.0.1:9", "kind": "local"}))  # of a kernel that has ended
+    upload(page, photo("Eun_Saramova", 8))
+    says(page, "Eun_Saramova_0008.jpg: Eun Saramova (deployed function")
+    note.write_text(json.dumps({"url": "https://function.invalid", "kind": "aws"}))
+    upload(page, photo("Eun_Saramova", 9))
     says(page, "does not answer")
     photograph("06_endpoint_down")
     note.unlink()

@@ -125,15 +125,3 @@ def test_numbers_go_on_after_the_readers_own_files(tmp_path):
     shutil.copy(next(FACES.iterdir()), tmp_path / "Ada" / "holiday_0041.jpg")
     written, _ = uploads.save_photos("Ada", PHOTOS[3:4], tmp_path)
     assert written[0].name == "Ada_0042.jpg"
-
-
-def test_controls_can_be_found_by_their_classes(form):
-    (button,) = form.button.widget.children
-    for widget, name in (
-        (form.name, "facecourse-person-name"),
-        (button, "facecourse-person-photos"),
-        (form.save, "facecourse-person-save"),
-        (form.previews, "facecourse-person-previews"),
-        (form.status, "facecourse-person-status"),
-    ):
-        assert name in widget._dom_classes
