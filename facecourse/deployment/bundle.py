@@ -35,7 +35,7 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
         If the gallery was made with another backbone.
     """
     gallery = load_gallery(profile, decided=True)
-    made_with = gallery.about["backbone"]
+    made_with = gallery.about.get("backbone")
     if made_with not in {replace(backbone, precision=bits).label for bits in ("fp32", "int8")}:
         raise ValueError(f"the gallery holds embeddings of {made_with}, not of {backbone.label}")
     folder = outputs_for(profile) / "model"

@@ -34,24 +34,13 @@ class CloudError(RuntimeError):
 
 @dataclass
 class Cloud:
-    """AWS, or what answers like it; the rest of the course does not tell them apart.
+    """AWS, or what answers like it; the rest of the course does not tell them apart."""
 
-    Attributes
-    ----------
-    session : boto3.Session
-        With credentials.
-    region, account : str
-    endpoint : str
-        Address of an emulator; empty for AWS itself.
-    kind : str
-        "aws" or "local".
-    """
-
-    session: boto3.Session
+    session: boto3.Session  # with credentials
     region: str
     account: str
-    endpoint: str = ""
-    kind: str = "aws"
+    endpoint: str = ""  # of an emulator; empty for AWS itself
+    kind: str = "aws"  # or "local"
 
     def client(self, service: str):
         """Return boto3's client of one service, for example "s3"."""
@@ -168,17 +157,12 @@ def _local_session() -> boto3.Session:
 
 
 def open_cloud(agreed: str = "") -> Cloud:
-    """Return AWS after an explicit yes, else a local cloud, which this starts unless one is running already.
-
-    Parameters
-    ----------
-    agreed : str
-        Only the sentence in `YES`, word for word, goes to AWS.
+    """Return AWS if `agreed` is the sentence in `YES`, word for word, else a local cloud, started unless one runs.
 
     Raises
     ------
     CloudError
-        If `agreed` is anything else, or AWS does not accept the credentials.
+        If `agreed` is anything else but empty, or AWS does not accept the credentials.
     """
     if agreed == YES:
         return _open_aws()

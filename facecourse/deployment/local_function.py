@@ -43,25 +43,12 @@ def url_event(
 
 
 class LocalFunction:
-    """Serve a Lambda handler on 127.0.0.1 for as long as the `with` block lasts.
+    """Serve a Lambda handler, (event, context) -> answer, on 127.0.0.1 for as long as the `with` block lasts.
 
     One request at a time reaches the handler, as in one running copy of a Lambda function. A Function URL's limits
-    hold: 413 for a request that is too large, 502 for a handler that fails.
+    hold: 413 for a request that is too large, 502 for a handler that fails. Port 0 takes a free one; `url` ends with
+    a slash.
 
-    Parameters
-    ----------
-    handler : callable
-        Takes (event, context) and answers as a Function URL expects it.
-    port : int
-        0 takes a free one.
-
-    Attributes
-    ----------
-    url : str
-        Where it listens, with a trailing slash.
-
-    Examples
-    --------
     >>> with LocalFunction(handler) as function:
     ...     requests.get(function.url + "health")
     """

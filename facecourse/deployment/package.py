@@ -188,24 +188,12 @@ print("RESULT" + json.dumps({"ready": ready, "times": times, "peak": peak, "answ
 
 @dataclass(frozen=True)
 class FunctionSpeed:
-    """One process's life.
+    """One process's life."""
 
-    Attributes
-    ----------
-    cold_s : float
-        Seconds from the start of Python to the first answer.
-    warm_ms : float
-        Median milliseconds of the further answers.
-    peak_mb : float
-        Most memory held, in 10**6 bytes.
-    answer : dict
-        The first answer's JSON.
-    """
-
-    cold_s: float
-    warm_ms: float
-    peak_mb: float
-    answer: dict
+    cold_s: float  # from the start of Python to the first answer
+    warm_ms: float  # median of the further answers
+    peak_mb: float  # most memory held, in 10**6 bytes
+    answer: dict  # the first answer's JSON
 
 
 def example_photo(face: Path, width: int = 640, height: int = 480) -> bytes:
