@@ -2,9 +2,6 @@
 
 import json
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -101,19 +98,11 @@ def _write(profile: str, report: dict) -> None:
     write_atomically(outputs_for(profile) / "report.json", text.encode())
 
 
-@contextmanager
-def stage(profile: str, name: str) -> Iterator[None]:
-    """Measure the wall time of a block in seconds, and keep the longest time of this run as seconds[name].
+def keep_longest(profile: str, **seconds: float) -> None:
+    """Record the seconds of stages (see STAGES), each unless this run has measured a longer time already.
 
     A second call in the same run finds everything in the caches; what counts is the one that did the work.
     """
-    start = time.perf_counter()
-    yield
-    keep_longest(profile, **{name: time.perf_counter() - start})
-
-
-def keep_longest(profile: str, **seconds: float) -> None:
-    """Record the seconds of stages (see STAGES), each unless this run has measured a longer time already."""
     before = load_report(profile)["seconds"]
     record(
         profile, seconds={name: max(round(spent, 2), before[name] or 0.0) for name, spent in seconds.items()}

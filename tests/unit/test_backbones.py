@@ -11,13 +11,12 @@ import torch
 from facenet_pytorch import InceptionResnetV1
 
 from facecourse.core import paths
-from facecourse.embedding import backbones
+from facecourse.core.sources import SourceError
 from facecourse.embedding.backbones import (
     BACKBONES,
     BackboneError,
     build,
-    find_weights,
-    load_backbone,
+    find_backbone,
     save_backbone,
 )
 from facecourse.embedding.keras import keras_name, keras_state
@@ -46,9 +45,9 @@ def state(release):
 
 @pytest.fixture(autouse=True)
 def elsewhere(own_downloads):
-    find_weights.cache_clear()
+    find_backbone.cache_clear()
     yield
-    find_weights.cache_clear()
+    find_backbone.cache_clear()
 
 
 def describe(mirror, data, hashes=None):
@@ -64,34 +63,27 @@ def test_a_release_file_is_fetched_in_two_pieces_checked_and_built(release, stat
     with serving({RELEASE: data}) as server:
         describe(f"{server.url}/{RELEASE}", data)
         server.faults[RELEASE] = [("cut", 40_000_000), None]
-        network, preprocessing, name = load_backbone("vggface2")
+        backbone = find_backbone("vggface2")
         assert [asked is None for _, asked, _ in server.requests] == [True, False]  # the second piece only
-    assert name == "vggface2" and preprocessing.normalise == "fixed"
+    network = backbone.network()
+    assert backbone.label == "vggface2" and backbone.preprocessing.normalise == "fixed"
     assert network.last_linear.weight.equal(state["last_linear.weight"]) and not network.training
     with torch.inference_mode():
         rows = network(torch.zeros(1, 3, 160, 160))
     assert rows.shape == (1, 512) and torch.linalg.norm(rows).item() == pytest.approx(1, abs=1e-5)
 
 
-def test_where_the_release_cannot_be_had_the_fallback_is_named_once(capsys, monkeypatch):
+def test_where_the_release_is_unavailable_the_error_says_what_to_do():
     describe("http://127.0.0.1:9/weights.pt", b"x")
-    stand_in = paths.DATA / "facenet_keras.h5"
-    stand_in.write_bytes(b"weights")
-    monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
-    for _ in range(3):
-        weights = find_weights("vggface2")
-    said = capsys.readouterr().out
-    assert weights.name == "msceleb1m" and weights.preprocessing.normalise == "per_image"
-    assert said.count("vggface2 cannot be had here, so msceleb1m is taken instead") == 1
+    with pytest.raises(SourceError, match=f"{RELEASE}(?s:.*)FACECOURSE_MIRROR"):
+        find_backbone("vggface2")
 
 
-def test_a_wrong_hash_is_no_weights_file(capsys, monkeypatch):
-    stand_in = paths.DATA / "facenet_keras.h5"
-    stand_in.write_bytes(b"weights")
-    monkeypatch.setattr(backbones.sources, "msceleb1m_weights", lambda: stand_in)
+def test_a_wrong_hash_is_no_weights_file():
     with serving({RELEASE: b"another file"}) as server:
         describe(f"{server.url}/{RELEASE}", b"the file", ["sha256:" + "0" * 64])
-        assert find_weights("vggface2").name == "msceleb1m"
+        with pytest.raises(SourceError, match="right hash"):
+            find_backbone("vggface2")
     assert not (paths.DOWNLOADS / RELEASE).exists()
 
 
@@ -113,7 +105,7 @@ def test_code_in_a_weights_file_is_refused_and_not_run(tmp_path, how):
     else:
         path.write_bytes(pickle.dumps(Attack(mark)))
     with pytest.raises(BackboneError, match="own.pt cannot be read as plain tensors"):
-        load_backbone(str(path))
+        find_backbone(str(path)).network()
     assert not mark.exists()
 
 
@@ -122,13 +114,13 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path, content):
     path = tmp_path / "own.pt"
     path.write_bytes(content)
     with pytest.raises(BackboneError, match="own.pt"):
-        load_backbone(str(path))
+        find_backbone(str(path)).network()
 
 
 def test_something_else_than_a_state_dict_is_refused(tmp_path):
     torch.save([torch.zeros(3)], tmp_path / "own.pt")
     with pytest.raises(BackboneError, match="no state_dict"):
-        load_backbone(str(tmp_path / "own.pt"))
+        find_backbone(str(tmp_path / "own.pt")).network()
 
 
 def test_every_tensor_must_be_there_and_no_other(state):
@@ -150,16 +142,20 @@ def test_a_wrong_shape_is_named_with_both_shapes(state):
 def test_own_weights_bring_their_preprocessing_along(tmp_path, state):
     network, settings_of_it = build(state), Preprocessing(normalise="per_image", margin=0.3)
     save_backbone(network, settings_of_it, tmp_path / "tuned.pt")
-    again, preprocessing, name = load_backbone(str(tmp_path / "tuned.pt"))
-    assert preprocessing == settings_of_it and name == "tuned"
+    backbone = find_backbone(f"{tmp_path / 'tuned.pt'}-int8")
+    assert (
+        backbone.preprocessing == settings_of_it and backbone.name == "tuned" and backbone.precision == "int8"
+    )
+    assert find_backbone(backbone.label) == backbone
     assert all(
-        a.equal(b) for a, b in zip(again.state_dict().values(), network.state_dict().values(), strict=True)
+        a.equal(b)
+        for a, b in zip(backbone.network().state_dict().values(), network.state_dict().values(), strict=True)
     )
 
 
 def test_a_name_that_is_neither_known_nor_a_file_lists_the_known_ones():
-    with pytest.raises(BackboneError, match="vggface2, casia-webface, msceleb1m"):
-        find_weights("resnet50")
+    with pytest.raises(BackboneError, match="msceleb1m, vggface2, casia-webface"):
+        find_backbone("resnet50")
 
 
 # ---- msceleb1m -----------------------------------------------------------------------------------------

@@ -8,15 +8,14 @@ import threading
 
 import pytest
 
-from facecourse.core import cache
-from facecourse.core.cache import ContentCache
-from facecourse.core.cache import write_atomically
+from facecourse.core import paths
+from facecourse.core.cache import ContentCache, cached, write_atomically
 from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -45,6 +44,20 @@ def test_a_batch_is_stored_whole_or_not_at_all():
     with pytest.raises(sqlite3.Error):
         store.put_many({"good": b"1", "bad": object()})
     assert store.get_many(["good"]) == {}
+
+
+def test_only_what_is_missing_is_computed_once_and_in_order():
+    store, asked = ContentCache("boxes"), []
+
+    def compute(places):
+        asked.append(places)
+        return (None if keys[i] == "bad" else keys[i].encode() for i in places)
+
+    keys = ["b", "", "a", "b", "bad"]
+    assert cached(store, keys, compute) == [b"b", None, b"a", b"b", None]
+    assert cached(store, ["a", "c", "b"], lambda places: [b"new" for _ in places]) == [b"a", b"new", b"b"]
+    cached(store, keys, compute)
+    assert asked == [[0, 2, 4], [4]]  # what could not be computed is tried again
 
 
 def test_several_writers_at_once_lose_nothing():

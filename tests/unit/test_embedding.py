@@ -1,6 +1,6 @@
 """Embeddings: kept by content, the mirror's share, the same numbers twice, and smaller files that agree."""
 
-import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,14 @@ import pytest
 
 from facecourse.core import paths
 from facecourse.embedding import embeddings, quantisation
+from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import load_crops
 from facecourse.lessons.truth import true_faces
-from lambda_function.crops import other_cut
+from lambda_function.crops import alternate_crop
 from lambda_function.photos import open_photo
-from lambda_function.pipeline import Recogniser
+from lambda_function.pipeline import Embedder, Recogniser
 
-BACKBONE = "msceleb1m"
+BACKBONE = find_backbone("msceleb1m")
 
 
 @pytest.fixture(scope="module")
@@ -37,73 +38,55 @@ def photos():
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """A cache of the test's own; the exported network stays where it is."""
-    embeddings.onnx_backbone(BACKBONE)
-    monkeypatch.setattr("facecourse.core.cache.CACHE", tmp_path)
+    (tmp_path / "backbones").symlink_to(BACKBONE.onnx().parent)
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
     monkeypatch.setattr(embeddings, "BATCH", 4)
     return tmp_path
 
 
-class Counting:
-    """An embedder that counts faces and can be pulled out of the wall."""
-
-    def __init__(self, inner, fail_after=None):
-        self.inner, self.faces, self.fail_after = inner, 0, fail_after
-        self.preprocessing, self.dimension = inner.preprocessing, inner.dimension
+def counted(monkeypatch, fail_after=None):
+    """Count the faces that are embedded; break off after `fail_after` of them."""
+    faces, real = [0], Embedder.embed
 
     def embed(self, crops):
-        if self.fail_after is not None and self.faces >= self.fail_after:
+        if fail_after is not None and faces[0] >= fail_after:
             raise KeyboardInterrupt
-        self.faces += len(crops)
-        return self.inner.embed(crops)
+        faces[0] += len(crops)
+        return real(self, crops)
+
+    monkeypatch.setattr(Embedder, "embed", embed)
+    return faces
 
 
-def with_counter(monkeypatch, fail_after=None):
-    real = embeddings.embedder(BACKBONE)
-    counter = Counting(real, fail_after)
-
-    def with_cut(backbone, preprocessing):
-        counter.preprocessing = preprocessing
-        return counter
-
-    monkeypatch.setattr(embeddings, "_embedder_with", with_cut)
-    return counter
-
-
-def embed(photos, **options):
-    return embeddings.embed_manifest(photos, BACKBONE, progress=False, **options)
+def embed(photos, views=1):
+    return embeddings.embed_manifest(photos, replace(BACKBONE, views=views), progress=False)
 
 
 def test_nothing_is_embedded_twice(photos, empty_cache, monkeypatch):
-    counter = with_counter(monkeypatch)
+    faces = counted(monkeypatch)
     first = embed(photos)
-    assert counter.faces == len(photos)
-    assert (embed(photos) == first).all() and counter.faces == len(photos)
-
-
-def test_more_views_embed_only_what_is_new(photos, empty_cache, monkeypatch):
-    counter = with_counter(monkeypatch)
-    for views in (1, 2, 4, 2, 1):
-        embed(photos, views=views)
-    assert counter.faces == 4 * len(photos)
+    assert faces[0] == len(photos)
+    assert (embed(photos) == first).all() and faces[0] == len(photos)
 
 
 def test_a_killed_run_loses_at_most_one_batch(photos, empty_cache, monkeypatch):
-    with_counter(monkeypatch, fail_after=8)
-    with pytest.raises(KeyboardInterrupt):
-        embed(photos)
-    counter = with_counter(monkeypatch)
+    with monkeypatch.context() as patch:
+        counted(patch, fail_after=8)
+        with pytest.raises(KeyboardInterrupt):
+            embed(photos)
+    faces = counted(monkeypatch)
     embed(photos)
-    assert counter.faces == len(photos) - 8
+    assert faces[0] == len(photos) - 8
 
 
 def test_a_changed_photo_or_box_is_embedded_anew(photos, empty_cache, monkeypatch):
-    counter = with_counter(monkeypatch)
+    faces = counted(monkeypatch)
     embed(photos)
     moved = photos.copy()
     moved.at[0, "sha256"] = "f" * 64
     moved.at[1, "box"] = moved.at[1, "box"] + np.float32(1)
     embed(moved)
-    assert counter.faces == len(photos) + 2
+    assert faces[0] == len(photos) + 2
 
 
 def test_two_runs_give_the_same_numbers(photos, empty_cache):
@@ -118,7 +101,7 @@ def of_length_1(rows):
 
 
 def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
-    tool = embeddings.embedder(BACKBONE)
+    tool = BACKBONE.embedder()
     crops = load_crops(photos, tool.preprocessing)
     mirrored = np.ascontiguousarray(crops[:, :, ::-1])
     mean = of_length_1(tool.embed(crops) + tool.embed(mirrored))
@@ -127,8 +110,8 @@ def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
 
 
 def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
-    tool = embeddings.embedder(BACKBONE)
-    cuts = [load_crops(photos, cut) for cut in (tool.preprocessing, other_cut(tool.preprocessing))]
+    tool = BACKBONE.embedder()
+    cuts = [load_crops(photos, cut) for cut in (tool.preprocessing, alternate_crop(tool.preprocessing))]
     assert np.abs(cuts[0].astype(int) - cuts[1]).mean() > 5  # or one of them would be no other look
     mean = of_length_1(sum(tool.embed(crops[:, :, ::way]) for crops in cuts for way in (1, -1)))
     assert np.abs(embed(photos, views=4) - mean).max() < 1e-5
@@ -136,7 +119,7 @@ def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
 
 def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
     for views in (1, 2, 4):
-        recogniser = Recogniser(None, embeddings.embedder(BACKBONE), None, "", views)
+        recogniser = Recogniser(None, BACKBONE.embedder(), None, "", views)
         for i in range(3):
             face = embeddings.face_of(photos["box"][i], photos["landmarks"][i])
             one = recogniser.embed(open_photo(paths.ROOT / photos["path"][i]), [face])
@@ -144,9 +127,9 @@ def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
 
 
 @pytest.mark.parametrize("views", [0, 3, 8])
-def test_other_numbers_of_views_are_refused(photos, views):
+def test_other_numbers_of_views_are_refused(views):
     with pytest.raises(ValueError, match="1, 2 or 4 views"):
-        embed(photos, views=views)
+        find_backbone("msceleb1m", views)
 
 
 def test_photos_without_a_face_get_no_numbers(photos, empty_cache):
@@ -163,34 +146,21 @@ def test_same_person_is_closer_than_another(photos, empty_cache):
     assert scores[same & off].mean() > scores[~same].mean() + 0.3
 
 
-@pytest.fixture(scope="module")
-def crops(photos):
-    return load_crops(photos, embeddings.find_weights(BACKBONE).preprocessing)
-
-
-def test_half_weights_halve_the_file_and_keep_the_numbers(crops, tmp_path):
-    whole = shutil.copy(embeddings.onnx_backbone(BACKBONE), tmp_path / "backbone.onnx")
-    half = quantisation.halve_weights(whole)
-    assert half.stat().st_size < 0.55 * whole.stat().st_size
-    preprocessing = embeddings.find_weights(BACKBONE).preprocessing
-    assert quantisation.agreement(whole, half, crops, preprocessing).min() > 0.99999
-
-
-def test_eight_bits_are_a_quarter_of_the_size_and_close(crops, tmp_path):
-    whole = embeddings.onnx_backbone(BACKBONE)
-    preprocessing = embeddings.find_weights(BACKBONE).preprocessing
-    small = quantisation.quantise(whole, crops, preprocessing, tmp_path / "small.onnx")
-    assert small.stat().st_size < 0.3 * whole.stat().st_size
-    assert quantisation.agreement(whole, small, crops, preprocessing).min() > 0.98
+def test_eight_bits_are_a_quarter_of_the_size_and_close(photos, tmp_path):
+    crops = load_crops(photos, BACKBONE.preprocessing)
+    small = quantisation.quantise(BACKBONE.onnx(), crops, BACKBONE.preprocessing, tmp_path / "small.onnx")
+    assert small.stat().st_size < 0.3 * BACKBONE.onnx().stat().st_size
+    rows = [Embedder(path, BACKBONE.preprocessing).embed(crops) for path in (BACKBONE.onnx(), small)]
+    assert np.einsum("nd,nd->n", *rows).min() > 0.98
 
 
 def test_a_backbone_with_8_bits_is_made_once_and_is_the_same_person(photos, empty_cache):
-    path = embeddings.onnx_backbone("msceleb1m-int8")
-    made = path.stat().st_mtime_ns
-    assert embeddings.onnx_backbone("msceleb1m-int8") == path and path.stat().st_mtime_ns == made
-    assert embeddings.find_weights("msceleb1m-int8").sha256 == embeddings.find_weights(BACKBONE).sha256
-    small = embeddings.embed_manifest(photos, "msceleb1m-int8", 4, progress=False)
-    assert np.einsum("nd,nd->n", small, embed(photos, views=4)).min() > 0.99
+    small = find_backbone("msceleb1m-int8", 4)
+    made = small.onnx().stat().st_mtime_ns
+    assert small.onnx().stat().st_mtime_ns == made and small.sha256 == BACKBONE.sha256
+    assert small.label == "msceleb1m-int8" and small.embedder() is small.embedder()
+    rows = embeddings.embed_manifest(photos, small, progress=False)
+    assert np.einsum("nd,nd->n", rows, embed(photos, views=4)).min() > 0.99
 
 
 def test_eight_bits_need_faces_to_measure(tmp_path):
@@ -198,6 +168,6 @@ def test_eight_bits_need_faces_to_measure(tmp_path):
         quantisation.quantise(
             tmp_path / "backbone.onnx",
             np.zeros((0, 160, 160, 3), np.uint8),
-            embeddings.find_weights(BACKBONE).preprocessing,
+            BACKBONE.preprocessing,
             tmp_path / "small.onnx",
         )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lambda_function.gallery import CROWD, UNKNOWN, Gallery, likeness_to_the_crowd
+from lambda_function.gallery import COHORT_SIZE, UNKNOWN, Gallery, cohort_mean
 
 
 @pytest.fixture
@@ -57,21 +57,49 @@ def test_labels_and_vectors_must_fit():
         Gallery(["Ada"], np.eye(2, 4))
 
 
-def test_likeness_to_the_crowd_is_the_mean_of_those_after_the_best():
+def test_the_cohort_mean_is_the_mean_of_those_after_the_best():
     cosines = np.array([[0.9, 0.1, 0.3], [0.2, 0.8, 0.6]])
-    assert likeness_to_the_crowd(cosines).ravel() == pytest.approx([0.2, 0.4])
+    assert cohort_mean(cosines).ravel() == pytest.approx([0.2, 0.4])
     many = np.random.default_rng(0).normal(size=(7, 300))
     ordered = np.sort(many, axis=1)[:, ::-1]
-    assert likeness_to_the_crowd(many).ravel() == pytest.approx(ordered[:, 1 : CROWD + 1].mean(axis=1))
-    assert not likeness_to_the_crowd(np.ones((2, 1))).any() and likeness_to_the_crowd(many[:0]).shape == (
+    assert cohort_mean(many).ravel() == pytest.approx(ordered[:, 1 : COHORT_SIZE + 1].mean(axis=1))
+    assert not cohort_mean(np.ones((2, 1))).any() and cohort_mean(many[:0]).shape == (
         0,
         1,
     )
 
 
 def test_a_face_like_everyone_needs_more_to_get_a_name(gallery):
-    gallery.crowd, sharp, blurred = 0.5, [0.95, 0.05, 0.05, 0.3], [0.8, 0.42, 0.42, 0.1]
+    gallery.cohort_weight, sharp, blurred = 0.5, [0.95, 0.05, 0.05, 0.3], [0.8, 0.42, 0.42, 0.1]
     first, second = gallery.identify(np.array([sharp, blurred]))
     assert first.name == "Ada" and first.score == pytest.approx(0.95 - 0.5 * 0.05)
     assert second.name == UNKNOWN and second.score == pytest.approx(0.8 - 0.5 * 0.42)
     assert [name for name, *_ in second.top] == ["Ada", "Bo", "Cy"]  # the order is that of the similarities
+
+
+def test_one_file_holds_every_field(gallery, tmp_path):
+    gallery.cohort_weight, gallery.about = 0.7, {"kind": "cosface", "views": 4}
+    gallery.labels[1] = "Zoë Ω"
+    gallery.save(tmp_path / "gallery.npz")
+    first = (tmp_path / "gallery.npz").read_bytes()
+    again = Gallery.load(tmp_path / "gallery.npz")
+    assert np.array_equal(again.vectors, gallery.vectors)
+    assert vars(again) | {"vectors": 0} == vars(gallery) | {"vectors": 0}
+    again.save(tmp_path / "gallery.npz")
+    assert (tmp_path / "gallery.npz").read_bytes() == first  # or a bundle's version would change with the day
+    Gallery([], np.zeros((0, 4))).save(tmp_path / "nobody.npz")
+    assert np.isnan(Gallery.load(tmp_path / "nobody.npz").threshold)  # not chosen yet
+
+
+@pytest.mark.parametrize("damage", ["cut", "older", "pickle"])
+def test_a_damaged_or_older_file_is_refused_and_nothing_in_it_is_run(gallery, tmp_path, damage):
+    path = tmp_path / "gallery.npz"
+    gallery.save(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif damage == "older":
+        np.savez(path, labels=np.array(["Ada"]), vectors=np.eye(1, 4))
+    else:
+        np.savez(path, labels=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ValueError):
+        Gallery.load(path)
