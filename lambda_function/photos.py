@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import warnings
 from typing import BinaryIO
 
 import numpy as np
@@ -17,8 +18,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # Each scan of a progressive JPEG goes over the whole picture again: 200 kB with 2,000 empty scans take two minutes.
 # Encoders write about ten.
 MAX_SCANS = 32
+# Pillow walks a JPEG's segments and a PNG's chunks in Python, with a few reads for each. A photo has dozens of them,
+# a large PNG one for every 8 kB: a file of nothing but empty ones, 4 MB of them, would take ten seconds.
+MAX_READS, BYTES_PER_READ = 20_000, 500
+# Pillow copies all earlier Exif segments for each one more. There is one per picture, and phones put a few pictures
+# into one file.
+MAX_EXIF = 32
 # Compressed text in a PNG may unpack to this many bytes; Pillow's own limit of 64 MB takes half a second.
 PngImagePlugin.MAX_TEXT_MEMORY = 4_000_000
+# One photo's broken tags can make a thousand lines of warnings, and what a reader can act on is raised.
+warnings.filterwarnings("ignore", module="PIL")
 
 
 class PhotoError(ValueError):
@@ -27,7 +36,8 @@ class PhotoError(ValueError):
     Attributes
     ----------
     code : str
-        One of "empty", "not_an_image", "too_many_bytes", "too_many_pixels", "too_many_scans", "damaged".
+        One of "empty", "not_an_image", "too_many_bytes", "too_many_pixels", "too_many_scans", "too_many_parts",
+        "damaged".
     message : str
         What is wrong, in words for the person who brought the photo.
     """
@@ -74,7 +84,7 @@ def open_photo(
             "too_many_bytes", f"the file has more than {max_bytes / 1e6:.1f} MB; make it smaller"
         )
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(_LimitedReads(data), formats=FORMATS) as image:
             _check_size(image, max_pixels)
             if image.format in ("JPEG", "MPO"):
                 _check_scans(data)
@@ -96,6 +106,27 @@ def _read(source: bytes | str | os.PathLike | BinaryIO, count: int) -> bytes:
         with open(source, "rb") as file:
             return file.read(count)
     return source.read(count)
+
+
+class _LimitedReads(io.BytesIO):
+    """Bytes that can be read in so many steps."""
+
+    def __init__(self, data: bytes):
+        super().__init__(data)
+        self._left = MAX_READS + len(data) // BYTES_PER_READ
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        self._left -= 1
+        if self._left < 0:
+            raise _too_many_parts()
+        return super().read(size)
+
+
+def _too_many_parts() -> PhotoError:
+    return PhotoError(
+        "too_many_parts", "the file is cut into too many parts; save the picture again as usual"
+    )
 
 
 def _check_size(image: Image.Image, max_pixels: int) -> None:

@@ -69,16 +69,28 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(width: int, height: int, extra: bytes = b"") -> bytes:
+def png(width: int, height: int, extra: bytes = b"", pixels: bytes = b"") -> bytes:
+    """A grey PNG with more chunks than it needs; black, or with the given IDAT chunks."""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress(bytes(min(width * height + height, 4_000_000)), 9)
-    chunks = png_chunk(b"IHDR", head) + extra + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    black = zlib.compress(bytes(min(width * height + height, 4_000_000)), 9)
+    chunks = [png_chunk(b"IHDR", head), extra, pixels or png_chunk(b"IDAT", black), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def text_chunk(packed_bytes: int, name: bytes = b"zTXt") -> bytes:
     """A PNG's compressed text, or profile, that unpacks to so many bytes."""
     return png_chunk(name, b"k\0\0" + zlib.compress(bytes(packed_bytes), 9))
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    """A JPEG's segment, such as 0xe1 for Exif."""
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def with_segments(*segments: bytes) -> bytes:
+    """A small JPEG that begins with more segments than its own."""
+    plain = packed(Image.new("RGB", (64, 64)))
+    return plain[:2] + b"".join(segments) + plain[2:]
 
 
 def scan_bomb(side: int = 64, scans: int = 500) -> bytes:
@@ -99,6 +111,10 @@ def bombs() -> dict[str, bytes]:
         "webp": b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0" + wide_webp + bytes(5),
         "bmp": b"BM" + struct.pack("<IHHI", 154, 0, 0, 54) + wide_bmp + bytes(100),
         "jpeg_scans": scan_bomb(),
+        "jpeg_exif": with_segments(segment(0xE1, b"Exif\0\0" + bytes(10)) * 220_000),
+        "jpeg_segments": with_segments(segment(0xE5, b"") * 1_100_000),
+        "jpeg_between_segments": with_segments(segment(0xE5, b""), bytes(4_400_000)),
+        "png_chunks": png(32, 32, png_chunk(b"prVt", b"") * 360_000),
         "png_texts": png(32, 32, text_chunk(1_000_000) * 8),
         "png_text": png(16, 16, text_chunk(50_000_000)),
         "png_profile": png(16, 16, text_chunk(50_000_000, b"iCCP")),

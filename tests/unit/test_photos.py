@@ -66,6 +66,20 @@ def test_bad_files_are_refused_in_words(data, code):
     assert caught.value.code == code and len(caught.value.message) > 10
 
 
+def test_a_file_is_read_no_further_than_its_limit(tmp_path):
+    data = encode(Image.fromarray(gradient()))
+    (tmp_path / "photo.png").write_bytes(data)
+    for source in (data, tmp_path / "photo.png", io.BytesIO(data)):
+        with pytest.raises(PhotoError, match="too large") as caught:
+            open_photo(source, max_bytes=len(data) - 1)
+        assert caught.value.code == "too_many_bytes"
+    assert open_photo(tmp_path / "photo.png", max_bytes=len(data)).shape == (30, 40, 3)
+    endless = io.BytesIO(data * 10)
+    with pytest.raises(PhotoError):
+        open_photo(endless, max_bytes=len(data))
+    assert endless.tell() == len(data) + 1
+
+
 def test_bomb_is_refused_before_it_is_decoded():
     # 30,000 x 30,000 pixels in 110 kB: decoding would take 2.7 GB
     bomb = encode(Image.new("1", (30_000, 30_000)))
