@@ -62,7 +62,7 @@ def open_photo(
     max_pixels : int
         Width times height above which the photo is refused, before any pixel is decoded.
     max_bytes : int, optional
-        Length of the file above which it is refused, before it is read to its end.
+        Length above which the file is refused, before it is read to its end.
 
     Returns
     -------
@@ -80,9 +80,9 @@ def open_photo(
     if not data:
         raise PhotoError("empty", "the file is empty")
     if max_bytes is not None and len(data) > max_bytes:
-        raise PhotoError(
-            "too_many_bytes", f"the file has more than {max_bytes / 1e6:.1f} MB; make it smaller"
-        )
+        raise PhotoError("too_many_bytes", f"the file is too large; at most {max_bytes / 1e6:g} MB are taken")
+    if data.count(b"Exif\0\0") > MAX_EXIF:
+        raise _too_many_parts()
     try:
         with Image.open(_LimitedReads(data), formats=FORMATS) as image:
             _check_size(image, max_pixels)
@@ -166,18 +166,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
-    """Make a large photo small enough to search quickly.
+    """Return a photo, (height, width, 3) uint8, with at most `max_side` pixels on its longer side, and its scale.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), uint8
-    max_side : int
-        Longest side of the result in pixels.
-
-    Returns
-    -------
-    (ndarray, float)
-        The photo, at most `max_side` on its longer side, and its scale (1.0 if untouched).
+    A small one comes back as it is, with a scale of 1.0.
     """
     height, width = image.shape[:2]
     scale = min(1.0, max_side / max(height, width))

@@ -112,6 +112,7 @@ def bombs() -> dict[str, bytes]:
         "bmp": b"BM" + struct.pack("<IHHI", 154, 0, 0, 54) + wide_bmp + bytes(100),
         "jpeg_scans": scan_bomb(),
         "jpeg_exif": with_segments(segment(0xE1, b"Exif\0\0" + bytes(10)) * 220_000),
+        "jpeg_exif_large": with_segments(segment(0xE1, b"Exif\0\0" + bytes(900)) * 4_800),
         "jpeg_segments": with_segments(segment(0xE5, b"") * 1_100_000),
         "jpeg_between_segments": with_segments(segment(0xE5, b""), bytes(4_400_000)),
         "png_chunks": png(32, 32, png_chunk(b"prVt", b"") * 360_000),
