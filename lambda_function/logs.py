@@ -17,7 +17,7 @@ class JsonLines(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
             "level": record.levelname,
             "event": record.getMessage(),
-            **record.fields,
+            **getattr(record, "fields", {}),
         }
         return json.dumps(line, separators=(",", ":"))
 
