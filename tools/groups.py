@@ -4,98 +4,75 @@ import json
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
-from facecourse.core.files import write_atomically
+from facecourse.core.cache import write_atomically
 from facecourse.core.paths import DATA, outputs_for
+from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import embed_manifest
-from facecourse.heads.saved_head import load_head
-from facecourse.metrics.identification import wilson
-from facecourse.metrics.open_set import load_decision
+from facecourse.embedding.galleries import load_gallery
 from facecourse.photos.dataset import load_manifest
-
-PROTOCOL = (
-    "Each photo of the 12 rendered people is a probe once; its own person is then the mean of the other 13 photos, "
-    "every other person the mean of all of theirs. Refused: below the threshold of the sample's model."
-)
 
 
 def leave_one_out(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Name every photo by the nearest centroid, without that photo's help.
+    """Name each photo, (n, d) unit rows of persons 0 ... k-1, by the nearest centroid without its own help.
 
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32, unit rows
-    labels : ndarray of shape (n,), int64
-        Person 0 ... k-1 of each row, at least two rows each.
-
-    Returns
-    -------
-    (ndarray of int64, ndarray of float32)
-        The person named, and the cosine similarity to them.
+    Returns the person named, (n,), and the cosine similarity to them, (n,). Everybody needs two photos.
     """
-    people = labels.max() + 1
-    sums = np.stack([embeddings[labels == person].sum(0) for person in range(people)])
+    sums = np.stack([embeddings[labels == person].sum(0) for person in range(labels.max() + 1)])
     scores = embeddings @ (sums / np.linalg.norm(sums, axis=1, keepdims=True)).T
     own = sums[labels] - embeddings
-    rows = np.arange(len(labels))
-    scores[rows, labels] = (embeddings * own).sum(1) / np.linalg.norm(own, axis=1)
+    scores[np.arange(len(labels)), labels] = (embeddings * own).sum(1) / np.linalg.norm(own, axis=1)
     return scores.argmax(1), scores.max(1)
 
 
-def photos_with_groups() -> pd.DataFrame:
-    """Return the rendered people's rows of the sample's manifest, with their groups as columns."""
-    manifest = load_manifest("sample")
-    photos = manifest[manifest.source == "people"].reset_index(drop=True)
-    rendered = pd.read_csv(DATA / "people_rendered.csv").set_index("person")
-    truth = pd.read_json(DATA / "photos.json", orient="index")
-    about = truth.loc[[path.removeprefix("data/") for path in photos.path]].reset_index(drop=True)
-    yaw = about.yaw.abs()
-    return photos.assign(
-        sex=rendered.sex.loc[photos.person].to_numpy(),
-        age=np.where(rendered.age.loc[photos.person].to_numpy() < 40, "below 40", "40 and above"),
-        skin=rendered.skin.loc[photos.person].to_numpy(),
-        pose=np.select([yaw < 15, yaw < 30], ["turned below 15°", "15° to 30°"], "30° and above"),
-        expression=about.expr,
-        glasses=np.where(about.glasses.isna(), "without", "with"),
+def groups_of(photos: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known about the manifest's rows of rendered people: a column per label, a row per photo."""
+    person = pd.read_csv(DATA / "people_rendered.csv").set_index("person").loc[photos.person]
+    photo = pd.read_json(DATA / "photos.json", orient="index")
+    photo = photo.loc[[path.removeprefix("data/") for path in photos.path]]
+    pose = pd.cut(
+        photo.yaw.abs(), [-1, 15, 30, 180], right=False, labels=["below 15°", "15° to 30°", "30° and above"]
     )
+    labels = {
+        "sex": person.sex,
+        "age": np.where(person.age < 40, "below 40", "40 and above"),
+        "skin": person.skin,
+        "pose": pose.astype(str),
+        "expression": photo.expr,
+        "glasses": np.where(photo.glasses.isna(), "without", "with"),
+    }
+    return pd.DataFrame({name: np.asarray(column) for name, column in labels.items()}, index=photos.index)
 
 
-def table(photos: pd.DataFrame, right: np.ndarray, scores: np.ndarray, threshold: float) -> list[dict]:
-    """Count per group: photos, right names, wrong names, refusals, and the interval of the right ones."""
+def table(groups: pd.DataFrame, person: pd.Series, right: np.ndarray, named: np.ndarray) -> list[dict]:
+    """Count photos by each label of `groups`: `right` would get the right name, `named` are above the threshold."""
     rows = []
-    for column in ("sex", "age", "skin", "pose", "expression", "glasses"):
-        for group in sorted(photos[column].unique()):
-            inside = (photos[column] == group).to_numpy()
-            named = inside & (scores >= threshold)
-            good, count = int((named & right).sum()), int(inside.sum())
-            rows.append(
-                {
-                    "label": column,
-                    "group": str(group),
-                    "people": int(photos.person[inside].nunique()),
-                    "photos": count,
-                    "right": good,
-                    "wrong": int((named & ~right).sum()),
-                    "refused": count - int(named.sum()),
-                    "interval": [round(value, 3) for value in wilson(good, count)],
-                    "mean_score": round(float(scores[inside].mean()), 3),
-                }
-            )
+    for label in groups:
+        for group in sorted(groups[label].unique()):
+            inside = (groups[label] == group).to_numpy()
+            good, count = int((inside & named & right).sum()), int(inside.sum())
+            low, high = binomtest(good, count).proportion_ci(method="wilson")
+            counts = {
+                "right": good,
+                "wrong": int((inside & named).sum()) - good,
+                "refused": int((inside & ~named).sum()),
+            }
+            people = int(person[inside].nunique())
+            row = {"label": label, "group": group, "people": people, "photos": count, **counts}
+            rows.append(row | {"interval": f"{low:.3f} to {high:.3f}"})
     return rows
 
 
 def main() -> None:
-    """Write outputs/sample/groups.json; the six notebooks have run on the sample before."""
-    _, _, about = load_head("sample")
-    photos = photos_with_groups()
-    embeddings = embed_manifest(photos, about["backbone"], views=about["views"])
-    usable = np.isfinite(embeddings).all(1)
-    photos, embeddings = photos[usable].reset_index(drop=True), embeddings[usable]
-    labels = pd.factorize(photos.person)[0].astype(np.int64)
-    best, scores = leave_one_out(embeddings, labels)
-    rows = table(photos, best == labels, scores, load_decision("sample")["threshold"])
-    result = {"protocol": PROTOCOL, "rows": rows}
-    write_atomically(outputs_for("sample") / "groups.json", (json.dumps(result, indent=1) + "\n").encode())
+    """Write outputs/sample/groups.json; the notebooks have run on the sample before."""
+    gallery, manifest = load_gallery("sample", decided=True), load_manifest("sample")
+    backbone = find_backbone(gallery.about["backbone"], gallery.about["views"])
+    photos = manifest[(manifest.source == "people") & (manifest.faces > 0)].reset_index(drop=True)
+    labels, _ = pd.factorize(photos.person)
+    best, scores = leave_one_out(embed_manifest(photos, backbone), labels)
+    rows = table(groups_of(photos), photos.person, best == labels, scores >= gallery.threshold)
+    write_atomically(outputs_for("sample") / "groups.json", (json.dumps(rows, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

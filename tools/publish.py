@@ -1,16 +1,12 @@
-"""`make publish`: run the course on LFW with the sample people, and commit-ready notebooks, figures and tables come out.
+"""`make publish`: run the committed course on the sample, and put its notebooks, figures and front page here.
 
-Everything runs in a copy of the project's tracked files, so that no photo, decision or setting of one reader
-can get into what is published. Three runs: profile sample, whose figures and times the README shows; profile
-sample with rendered people only, whose pictures stand in wherever a cell shows photos; profile lfw. An
-interrupted call goes on with the run that is missing.
+The run is in a clone with empty caches, so that nothing of one reader's photos, decisions or settings gets in, and the
+times are those of a reader's first run. The notebooks in the repository are its outputs, as they came.
 """
 
-import argparse
-import hashlib
-import json
+import base64
+import io
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -18,246 +14,102 @@ import sys
 from pathlib import Path
 
 import nbformat
-import numpy as np
+from matplotlib.patches import Rectangle
+from nbconvert.preprocessors import ClearMetadataPreprocessor
+from PIL import Image
 
-from facecourse.core import paths
-from facecourse.detection import detector
-from facecourse.run import alt_text, course
-from lambda_function.mtcnn import Mtcnn
-from tools import pictures, published, write_figures
+from facecourse.core.figures import COLOURS, figure
+from facecourse.core.paths import DATA, DOWNLOADS, OUTPUTS, ROOT
+from lambda_function.gallery import UNKNOWN
+from lambda_function.photos import open_photo
+from lambda_function.pipeline import Recogniser
+from tools import figures
 
-ROOT = paths.ROOT
-RENDERED = "rendered"  # the run without photos of real people
-_EMBEDDED = re.compile(r"<img\b|data:image/(png|jpe?g|webp)")
-SMALLEST_FACE = 24  # pixels in a picture; smaller ones nobody can recognise
-
-
-def project_files() -> list[str]:
-    """Return the project's files: tracked, and new ones that git does not ignore."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return sorted(name for name in names if (ROOT / name).is_file())
+OWN_SETTINGS = ("PROFILE", "PEOPLE", "BACKBONE", "FACECOURSE_OUTPUTS")
 
 
-def fingerprint(names: list[str]) -> str:
-    """Return a hash over what a run depends on: code, data, notebooks' code cells."""
-    digest = hashlib.sha256()
-    for name in names:
-        if not name.startswith(("docs/", "tests/")) and not name.endswith(".md"):
-            path = ROOT / name
-            if path.suffix == ".ipynb":
-                cells = json.loads(path.read_text())["cells"]
-                content = json.dumps([c["source"] for c in cells if c["cell_type"] == "code"]).encode()
-            else:
-                content = path.read_bytes()
-            digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-    return digest.hexdigest()[:12]
-
-
-def copy_project(names: list[str], target: Path) -> None:
-    """Copy the project's files and link what was downloaded; the caches start empty."""
-    for name in names:
-        place = target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, place)
-    for source in paths.DOWNLOADS.iterdir():
-        place = target / "data/downloads" / source.name
-        if source.is_dir():
-            shutil.copytree(source, place, copy_function=os.link, dirs_exist_ok=True)
-        elif not source.name.startswith("."):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source, place)
-
-
-def run(project: Path, profile: str, name: str, warm: bool = False) -> None:
-    """Run the course in the copy, into outputs/<name>/; do nothing if that was done before."""
-    outputs = project / "outputs" / name
-    if (outputs / "finished").exists():
-        print(f"{name}: done before, in {os.path.relpath(outputs, ROOT)}")
-        return
-    if not outputs.exists():
-        fill_caches(project, warm or name == RENDERED)
-        outputs.mkdir(parents=True)
-    keep_celebrities(project, name != RENDERED)
-    environment = {key: value for key, value in os.environ.items() if key not in ("PEOPLE", "BACKBONE")}
-    environment |= {"PROFILE": profile, "FACECOURSE_OUTPUTS": str(outputs)}
-    for place, command in enumerate(commands(name)):
-        if (done := outputs / f"step-{place}").exists():
-            continue
-        try:
-            subprocess.run([sys.executable, "-m", *command], cwd=project, env=environment, check=True)
-        except subprocess.CalledProcessError:
-            if not set(command[1:]) & set(optional_notebooks()):
-                raise
-            print(f"{command[1:]} did not run to the end: it stays as it is", file=sys.stderr)
-        done.touch()
-    (outputs / "finished").touch()
-
-
-def commands(name: str) -> list[list[str]]:
-    """Return the modules and their arguments that make up a run; each is done once."""
-    if name == RENDERED:
-        return [["tools.rendered", notebook] for notebook in (*course.NOTEBOOKS, *optional_notebooks())]
-    course_run = [["facecourse.run.prepare"], ["facecourse.run.course"]]
-    if name != "sample":
-        return course_run
-    # What scales is shown on the sample: on LFW it would take longer than the course itself.
-    return [
-        *course_run,
-        ["tools.groups"],
-        *(["facecourse.run.course", name] for name in optional_notebooks()),
-    ]
-
-
-def fill_caches(project: Path, warm: bool) -> None:
-    """Give a run the caches of this project, or empty ones: then its times are those of a reader's first run."""
-    target = project / "data/cache"
-    if not warm:
-        shutil.rmtree(target, ignore_errors=True)
-    elif not target.exists():
-        shutil.copytree(paths.CACHE, target)
-
-
-def keep_celebrities(project: Path, kept: bool) -> None:
-    """Put the celebrities' photos aside, or back."""
-    photos, aside = project / "data/downloads/celebrities", project / "data/downloads/.celebrities"
-    if kept and aside.exists():
-        photos.rmdir()
-        aside.rename(photos)
-    elif not kept and not aside.exists():
-        photos.rename(aside)
-        photos.mkdir()
-
-
-def optional_notebooks() -> list[str]:
-    """Return the notebooks that `make run` leaves out."""
-    return sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb") if path.stem not in course.NOTEBOOKS)
-
-
-def shows_faces(image, detector: Mtcnn) -> bool:
-    """Whether a picture has a face in it that someone could recognise."""
-    return any(
-        min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= SMALLEST_FACE
-        for face in detector.detect([np.asarray(image)])[0]
-    )
-
-
-def untagged_photos(notebook, detector: Mtcnn) -> list[int]:
-    """Return the indices of cells whose pictures show faces though they are not tagged `shows-photos`.
-
-    Photos inside HTML cannot be looked into here, so they count as faces.
-    """
-
-    def suspicious(output) -> bool:
-        image = published.decoded(output)
-        html = published.text_of(output.get("data", {}).get("text/html", ""))
-        return (image is not None and shows_faces(image, detector)) or bool(_EMBEDDED.search(html))
-
-    return [
-        number
-        for number, cell in enumerate(notebook.cells)
-        if published.SHOWS_PHOTOS not in cell.metadata.get("tags", [])
-        and any(suspicious(output) for output in cell.get("outputs", []))
-    ]
-
-
-def collect(project: Path, profile: str) -> dict[str, nbformat.NotebookNode]:
-    """Return the notebooks as they may be published.
+def run(clone: Path) -> None:
+    """Run everything that is committed: the six notebooks, the optional ones, the errors by group.
 
     Raises
     ------
-    SystemExit
-        If a cell shows faces and is not tagged; nothing is written then.
+    subprocess.CalledProcessError
+        If one of the six fails, or the table cannot be made. An optional notebook that fails is only not published.
     """
-    ready, complaints = {}, []
-    detector = detector.detector()
-    folders = [str(project), str(ROOT), str(Path.home()), sys.prefix]
-    complete = [name for name in optional_notebooks() if _ran_well(project, name)]
-    for name, profile_ in [*((n, profile) for n in course.NOTEBOOKS), *((n, "sample") for n in complete)]:
-        executed, sample = (
-            nbformat.read(project / "outputs" / folder / f"{name}.ipynb", 4)
-            for folder in (f"{profile_}/{profile_}", f"{RENDERED}/sample")
-        )
-        for notebook in (executed, sample):
-            alt_text.add_alt_texts(notebook)
-        ready[name] = published.publish(executed, sample, folders)
-        complaints += [f"{name}, cell {number + 1}" for number in untagged_photos(ready[name], detector)]
-    if complaints:
-        sys.exit(
-            "These show faces and are not tagged `shows-photos`, so nothing was written: "
-            + "; ".join(complaints)
-        )
-    return ready
+    shutil.rmtree(clone, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
+    (clone / "data/downloads").symlink_to(DOWNLOADS)
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
+    python = {"cwd": clone, "env": environment}
+    for module in ("facecourse.run.prepare", "facecourse.run.course", "tools.groups"):
+        subprocess.run([sys.executable, "-m", module], check=True, **python)
+    done = {path.stem for path in (clone / "outputs/sample").glob("*.ipynb")}
+    for name in sorted({path.stem for path in (clone / "notebooks").glob("*.ipynb")} - done):
+        if subprocess.run([sys.executable, "-m", "facecourse.run.course", name], **python).returncode:
+            (clone / f"outputs/sample/{name}.ipynb").unlink(missing_ok=True)
 
 
-def _ran_well(project: Path, name: str) -> bool:
-    """Whether an optional notebook ran to its end, in both runs; course.py notes the time of those alone."""
-    seconds = project / "outputs/sample/sample/seconds.json"
-    rendered = project / "outputs" / RENDERED / "sample" / f"{name}.ipynb"
-    return name in json.loads(seconds.read_text()) and rendered.exists()
+def publishable(notebook: nbformat.NotebookNode, folders: list[str]) -> nbformat.NotebookNode:
+    """Return an executed notebook without what is of the run and the machine alone: metadata, `folders`, addresses."""
+    clear = ClearMetadataPreprocessor(
+        enabled=True, preserve_cell_metadata_mask={"tags"}, preserve_nb_metadata_mask={"kernelspec"}
+    )
+    notebook, _ = clear.preprocess(notebook, {})
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                picture = io.BytesIO(base64.b64decode(output.data.pop("image/png")))
+                kind, packed = small(Image.open(picture).convert("RGB"))
+                output.data[kind] = base64.b64encode(packed).decode()
+                output.metadata[kind] = output.metadata.pop("image/png", {})
+    text = nbformat.writes(notebook)
+    for folder in folders:
+        text = text.replace(folder.rstrip("/") + "/", "")
+    return nbformat.reads(re.sub(r"\bat 0x[0-9a-f]+", "at 0x...", text), as_version=4)
 
 
-def figures(project: Path, profiles: list[str], warm: bool) -> dict:
-    """Return what the runs measured: each profile's report, with the seconds of each notebook, and where."""
-    found = {}
-    for profile in profiles:
-        folder = project / "outputs" / profile / profile
-        found[profile] = json.loads((folder / "report.json").read_text())
-        found[profile]["notebooks"] = json.loads((folder / "seconds.json").read_text())
-    groups = json.loads((project / "outputs/sample/sample/groups.json").read_text())
-    machine = f"{paths.THREADS} cores, {_processor()}"
-    return {"machine": machine, "caches": "filled" if warm else "empty", **found, "groups": groups}
+def small(image: Image.Image) -> tuple[str, bytes]:
+    """Pack a picture as PNG with 256 colours of its own or as JPEG, whichever is smaller, and return its kind too."""
+    drawn, photo = io.BytesIO(), io.BytesIO()
+    image.quantize(palette=image.quantize(256)).save(drawn, "PNG", optimize=True)
+    image.save(photo, "JPEG", quality=85, optimize=True)
+    packed = {"image/png": drawn.getvalue(), "image/jpeg": photo.getvalue()}
+    return min(packed.items(), key=lambda item: len(item[1]))
 
 
-def _processor() -> str:
-    """Name the processor, and whether it has the instructions that double and treble what a core computes."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-        model = next(
-            line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
-        )
-        return f"{model}, {'AVX-512 with VNNI' if 'avx512_vnni' in text else 'no AVX-512'}"
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def front_page(model: Path) -> bytes:
+    """Draw what a model says about a group picture: four people with confidence, and dashed who is unknown to it."""
+    photo = open_photo(DATA / "group/group_03.jpg")[215:575]
+    picture, axes = figure(width=photo.shape[1] / 100, height=photo.shape[0] / 100)
+    axes.imshow(photo)
+    axes.axis("off")
+    for face in Recogniser.load(model).recognise(photo):
+        x0, y0, x1, y1 = face["box"]
+        known = face["name"] != UNKNOWN
+        colour, line = (COLOURS["sky"], "-") if known else (COLOURS["orange"], "--")
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour, lw=3, ls=line))
+        text = face["name"].replace("_", " ") + (f"\n{face['confidence']:.0%}" if known else "")
+        style = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "none"}
+        axes.text((x0 + x1) / 2, y1 + 12, text, ha="center", va="top", fontsize=14, bbox=style)
+    drawn = io.BytesIO()
+    picture.savefig(drawn, dpi=100, bbox_inches="tight", pad_inches=0.04)
+    return drawn.getvalue()
 
 
 def main() -> None:
-    """Run what has not been run, then write the notebooks and, beside them, every figure of the texts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--profile", choices=paths.PROFILES, default="lfw", help="whose outputs to publish")
-    parser.add_argument(
-        "--warm",
-        action="store_true",
-        help="reuse boxes and embeddings of data/cache: quick, but the times are then not those of a first run",
-    )
-    parser.add_argument("--into", type=Path, default=ROOT, help="project folder to write into")
-    options = parser.parse_args()
-    names = project_files()
-    project = paths.OUTPUTS / "publish" / fingerprint(names)
-    if mirror := os.environ.get("FACECOURSE_MIRROR", ""):
-        os.environ["FACECOURSE_MIRROR"] = mirror if "://" in mirror else str(Path(mirror).resolve())
-    if not project.exists():
-        unfinished = project.with_suffix(".tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        copy_project(names, unfinished)
-        unfinished.rename(project)
-    profiles = list(dict.fromkeys(("sample", options.profile)))
-    for profile, name in [("sample", "sample"), ("sample", RENDERED), (options.profile, options.profile)]:
-        run(project, profile, name, options.warm)
-    ready = collect(project, options.profile)
-    for name, notebook in ready.items():
-        place = options.into / "notebooks" / f"{name}.ipynb"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, place)
-        print(f"{place.name:28s} {place.stat().st_size / 1e6:.2f} MB")
-    (options.into / "docs").mkdir(exist_ok=True)
-    path = options.into / "docs/figures.json"
-    path.write_text(json.dumps(figures(project, profiles, options.warm), indent=1) + "\n")
-    pictures.main(project / "outputs/sample/sample", options.into)
-    if options.into == ROOT:
-        write_figures.main()
+    """Run, then write notebooks/, docs/result.png, docs/figures.json and the tables made from it."""
+    if subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no"], cwd=ROOT, capture_output=True
+    ).stdout:
+        sys.exit("make publish runs what is committed, and writes over it: commit your changes first")
+    clone = OUTPUTS / "publish"
+    run(clone)
+    for path in sorted((clone / "outputs/sample").glob("*.ipynb")):
+        folders = [str(clone), str(ROOT), sys.prefix, str(Path.home())]
+        notebook = publishable(nbformat.read(path, as_version=4), folders)
+        nbformat.write(notebook, ROOT / "notebooks" / path.name)
+    (ROOT / "docs/result.png").write_bytes(front_page(clone / "outputs/sample/model"))
+    figures.add("sample", clone / "outputs/sample")
 
 
 if __name__ == "__main__":

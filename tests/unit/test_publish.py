@@ -1,0 +1,85 @@
+"""What gets into the repository by a tool: executed notebooks, tables of figures, the repository's address."""
+
+import base64
+import io
+
+import nbformat
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tools import address, figures, groups, publish
+
+
+def png(pixels):
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "PNG")
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def picture(output):
+    (data,) = (output.data[kind] for kind in output.data if kind.startswith("image/"))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
+
+
+def test_a_published_notebook_keeps_outputs_and_nothing_of_the_machine():
+    photo = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+    plot = np.zeros((100, 100, 3), np.uint8)
+    plot[50] = 255
+    v4 = nbformat.v4
+    shown = [
+        v4.new_output("display_data", {"image/png": png(pixels)}, metadata={"image/png": {"alt": "a face"}})
+        for pixels in (photo, plot)
+    ]
+    printed = v4.new_output("stream", name="stdout", text="/home/me/course/data/a.jpg <F at 0x7f12ab>\n")
+    cell = v4.new_code_cell("x", outputs=[printed, *shown], execution_count=3)
+    cell.metadata = {"tags": ["setup"], "execution": {"iopub.status.busy": "2026"}}
+    notebook = v4.new_notebook(
+        cells=[cell],
+        metadata={"widgets": {"state": 1}, "kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    made = publish.publishable(notebook, ["/home/me/course"])
+    assert made.metadata == {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    assert made.cells[0].metadata == {"tags": ["setup"]} and made.cells[0].execution_count == 3
+    first, *pictures = made.cells[0].outputs
+    assert first.text == "data/a.jpg <F at 0x...>\n"
+    assert [list(output.metadata.values()) for output in pictures] == [[{"alt": "a face"}]] * 2
+    assert abs(picture(pictures[0]) - photo).mean() < 8 and (picture(pictures[1]) == plot).all()
+
+
+def test_tables_say_what_was_measured_where_and_nothing_where_nothing_was():
+    run = dict.fromkeys(figures.ROWS) | {"machine": "2 cores", "backbone": "msceleb1m", "images": 13401}
+    run |= {"test_top1": 0.99442, "seconds": {"total": 440.1}, "export": {"parity_max_abs_diff": 1.76e-7}}
+    run["notebooks"] = {"01_a": 9.1, "02_b": 140.7}
+    text = "<!-- figures: results, x -->\nbefore\n<!-- end: results -->\n<!-- figures: notebooks -->\n\n"
+    text += "| N | D | S | L |\n| --- | --- | --- | --- |\n| [01_a](a) | x | 1 | 2 |\n| [02_b](b) | y | 1 | 2 |\n\n"
+    filled = figures.filled(text + "<!-- end: notebooks -->", {"lfw": run})
+    assert "before" not in filled and figures.filled(filled, {"lfw": run}) == filled
+    assert "| Photos | 13,401 |" in filled and "| 0.9944 |" in filled and "| 1.8e-07 |" in filled
+    assert "| LFW verification, 10 folds | n/a |" in filled and "`lfw` on 2 cores" in filled
+    assert "| [01_a](a) | x | - | 9 s |" in filled and "| [02_b](b) | y | - | 2.3 min |" in filled
+
+
+def test_a_fork_changes_its_own_links_and_no_others():
+    old, new = "https://github.com/facecourse/facecourse", "https://github.com/ada/faces"
+    text = f"{old} {old}-data {old}/blob/main https://colab.example/github/facecourse/facecourse/blob/main facecourse/core"
+    moved = address.moved(text, old, new)
+    assert moved == (
+        f"{new} {old}-data {new}/blob/main https://colab.example/github/ada/faces/blob/main facecourse/core"
+    )
+    assert address.moved(moved, new, old) == text
+
+
+def test_errors_by_group_are_counted_without_the_photos_own_help():
+    turned = np.array(
+        [[1, 0], [0.96, 0.28], [0, 1], [0.8, 0.6]], np.float32
+    )  # the last is closer to the others
+    best, scores = groups.leave_one_out(turned, np.array([0, 0, 1, 1]))
+    assert best.tolist() == [0, 0, 1, 0] and np.isclose(scores[1], 0.96)
+    labels, people = (
+        pd.DataFrame({"glasses": ["with", "with", "without", "without"]}),
+        pd.Series(list("aabb")),
+    )
+    with_, without = groups.table(labels, people, best == [0, 0, 1, 1], np.array([True, False, True, True]))
+    assert (with_["right"], with_["wrong"], with_["refused"], with_["people"]) == (1, 0, 1, 1)
+    assert (without["right"], without["wrong"], without["refused"]) == (1, 1, 0)

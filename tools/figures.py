@@ -1,0 +1,109 @@
+"""`make results PROFILE=...`: put a run's figures into docs/figures.json, and the tables made from it into the texts.
+
+A table is between `<!-- figures: NAME ... -->` and `<!-- end: NAME -->`; no figure in it is typed by hand.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from facecourse.core.paths import OUTPUTS, ROOT
+
+ROWS = {
+    "backbone": "Backbone",
+    "identities": "Identities",
+    "images": "Photos",
+    "faces_found": "Photos with a face found",
+    "test_top1": "Top-1 on held-out photos (course_split)",
+    "val_top1_own": "The same, the people of data/people alone",
+    "seed_split_top1": "Top-1, 30 % of each identity's photos held out (seed_split)",
+    "lfw_accuracy": "LFW verification, 10 folds",
+    "lfw_std": "Its standard error",
+    "tar_at_far_1e3": "TAR at FMR = 0.001",
+    "unknown_far": "Strangers who get a name (FPIR)",
+    "unknown_frr": "Known people refused or misnamed at that threshold (FNIR)",
+    "detect": "Seconds, detect",
+    "embed": "Seconds, embed",
+    "train": "Seconds, train",
+    "total": "Seconds, total",
+    "onnx_mb": "Size of the exported network, MB",
+    "parity_max_abs_diff": "Its largest difference to torch, in 32 bits",
+}
+GROUPS = ("label", "group", "people", "photos", "right", "wrong", "refused", "interval")
+
+
+def add(profile: str, folder: Path) -> None:
+    """Put the run in `folder` (report.json, seconds.json, perhaps groups.json) into docs/figures.json and the texts."""
+    path = ROOT / "docs/figures.json"
+    found = json.loads(path.read_text())
+    report = json.loads((folder / "report.json").read_text())
+    found[profile] = report | {"notebooks": json.loads((folder / "seconds.json").read_text())}
+    if (folder / "groups.json").exists():
+        found["groups"] = json.loads((folder / "groups.json").read_text())
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    for name in ("README.md", "docs/MODEL_CARD.md"):
+        text = (ROOT / name).read_text()
+        (ROOT / name).write_text(filled(text, found))
+
+
+def filled(text: str, found: dict) -> str:
+    """Return a text with all its tables written anew."""
+
+    def write(match: re.Match) -> str:
+        table = TABLES[match["name"]](found, match["before"])
+        return f"{match['start']}\n\n{table}\n\n{match['end']}"
+
+    pattern = r"(?P<start><!-- figures: (?P<name>\w+).*?-->)(?P<before>.*?)(?P<end><!-- end: (?P=name) -->)"
+    return re.sub(pattern, write, text, flags=re.S)
+
+
+def results(found: dict, before: str) -> str:
+    """One column per profile, one row per figure of its report, and below what each was measured on."""
+    runs = {profile: found[profile] for profile in ("sample", "lfw") if profile in found}
+    flat = [run | run["seconds"] | run["export"] for run in runs.values()]
+    rows = [[title, *(_cell(key, run.get(key)) for run in flat)] for key, title in ROWS.items()]
+    machines = "; ".join(f"`{profile}` on {run['machine']}" for profile, run in runs.items())
+    return f"{_table(['', *(f'`{profile}`' for profile in runs)], rows)}\n\nMeasured: {machines}."
+
+
+def notebooks(found: dict, before: str) -> str:
+    """The table as it is, with the seconds of each profile in the last two columns."""
+    head, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in before.strip().splitlines()
+    )
+    for row in rows:
+        name = re.match(r"\[(\w+)\]", row[0])[1]
+        spent = [found.get(profile, {}).get("notebooks", {}).get(name) for profile in ("sample", "lfw")]
+        row[-2:] = ["-" if s is None else f"{s:.0f} s" if s < 99.5 else f"{s / 60:.1f} min" for s in spent]
+    return _table(head, rows)
+
+
+def groups(found: dict, before: str) -> str:
+    """Right, wrong and refused photos of the rendered people, by what is known about them."""
+    rows = [[str(row[key]) for key in GROUPS] for row in found["groups"]]
+    return _table(
+        ["Label", "Group", "People", "Photos", "Right", "Wrong", "Refused", "Right, 95 % interval"], rows
+    )
+
+
+TABLES = {"results": results, "notebooks": notebooks, "groups": groups}
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _cell(key: str, value) -> str:
+    if value is None:
+        return "n/a"
+    if isinstance(value, str | int):
+        return f"{value:,}" if isinstance(value, int) else value
+    if key in ("detect", "embed", "train", "total", "onnx_mb"):
+        return f"{value:.0f}"
+    return f"{value:.1e}" if key == "parity_max_abs_diff" else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    add(sys.argv[1], OUTPUTS / sys.argv[1])
