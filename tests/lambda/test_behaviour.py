@@ -46,6 +46,7 @@ def test_wrong_settings_are_answered_and_logged_and_do_not_crash(monkeypatch, ne
         monkeypatch.undo()
         importlib.reload(app)
     assert answer["statusCode"] == 503 and "FACE_MAX_BYTES" not in answer["body"]
+    assert any("FACE_MAX_BYTES" in line.get("reason", "") for line in log_lines())
 
 
 def test_the_face_limit_names_the_surest(bundle, new_event):
