@@ -63,20 +63,23 @@ def results(found: dict, before: str) -> str:
     runs = {profile: found[profile] for profile in ("sample", "lfw") if profile in found}
     flat = [run | run["seconds"] | run["export"] for run in runs.values()]
     rows = [[title, *(_cell(key, run.get(key)) for run in flat)] for key, title in ROWS.items()]
-    machines = "; ".join(f"`{profile}` on {run['machine']}" for profile, run in runs.items())
-    return f"{_table(['', *(f'`{profile}`' for profile in runs)], rows)}\n\nMeasured: {machines}."
+    machines = {run["machine"]: [] for run in runs.values()}
+    for profile, run in runs.items():
+        machines[run["machine"]].append(f"`{profile}`")
+    where = "; ".join(f"{' and '.join(profiles)} on {machine}" for machine, profiles in machines.items())
+    return f"{_table(['', *(f'`{profile}`' for profile in runs)], rows)}\n\nMeasured: {where}."
 
 
 def notebooks(found: dict, before: str) -> str:
     """The table as it is, with the seconds of each profile in the last two columns."""
-    head, _, *rows = (
-        [cell.strip() for cell in line.strip("|").split("|")] for line in before.strip().splitlines()
-    )
-    for row in rows:
-        name = re.match(r"\[(\w+)\]", row[0])[1]
+    head, rule, *lines = before.strip().splitlines()
+    for number, line in enumerate(lines):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        name = re.match(r"\[(\w+)\]", cells[0])[1]
         spent = [found.get(profile, {}).get("notebooks", {}).get(name) for profile in ("sample", "lfw")]
-        row[-2:] = ["-" if s is None else f"{s:.0f} s" if s < 99.5 else f"{s / 60:.1f} min" for s in spent]
-    return _table(head, rows)
+        cells[-2:] = ["-" if s is None else f"{s:.0f} s" if s < 99.5 else f"{s / 60:.1f} min" for s in spent]
+        lines[number] = _row(cells)
+    return "\n".join([head, rule, *lines])
 
 
 def groups(found: dict, before: str) -> str:
@@ -91,8 +94,11 @@ TABLES = {"results": results, "notebooks": notebooks, "groups": groups}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join(map(_row, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(key: str, value) -> str:
