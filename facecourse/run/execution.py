@@ -16,6 +16,9 @@ STARTUP_TIMEOUT = 180  # a busy machine with a slow disk needs more than the usu
 VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET = "*Interactive widget: run the notebook to use it.*"
 PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[")  # how tqdm writes a bar as text
+PAGE = """{% extends 'lab/index.html.j2' %}{% block data_png scoped %}
+{{- super() | replace('<img ', '<img alt="%s" ' | format(output.metadata['image/png'].alt | e)) -}}
+{% endblock %}"""  # nbconvert's own template leaves alternative texts out
 COUNT = re.compile(r"\d[\d.]*\w?/\d[\d.]*\w? \[[^\]]*\]")  # what tqdm writes at a bar's right end
 
 
@@ -90,7 +93,7 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
                     output.metadata[kind] = {"alt": text}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    page, _ = HTMLExporter(raw_template=PAGE, embed_images=True).from_notebook_node(notebook)
     path.with_suffix(".html").write_text(page, encoding="utf-8")
 
 

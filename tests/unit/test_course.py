@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import nbformat
 import pytest
@@ -67,6 +68,7 @@ def test_a_picture_is_described_by_its_cells_first_line_or_by_the_heading_above(
     cells = nbformat.read(project / "outputs/sample/one.ipynb", as_version=4).cells[1:]
     texts = [cell.outputs[0].metadata["image/png"]["alt"] for cell in cells]
     assert texts == ["Figure: Faces in a row", "two faces"]
+    assert re.findall('alt="([^"]*)"', (project / "outputs/sample/one.html").read_text()) == texts
 
 
 def test_a_failing_notebook_is_named_with_what_to_do(project, capsys):
