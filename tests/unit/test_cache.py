@@ -75,15 +75,15 @@ def test_several_writers_at_once_lose_nothing():
 
 def test_a_kill_in_the_middle_leaves_whole_batches(folder):
     program = (
-        "import sys, pathlib; from facecourse import cache\n"
-        "cache.CACHE = pathlib.Path(sys.argv[1]); store = cache.ContentCache('boxes')\n"
+        "import sys, pathlib; from facecourse.core import cache, paths\n"
+        "paths.CACHE = pathlib.Path(sys.argv[1]); store = cache.ContentCache('boxes')\n"
         "for i in range(10**6):\n"
         "    store.put_many({f'{i}-{k}': bytes(2000) for k in range(50)})\n"
         "    print(i, flush=True)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=ROOT, stdout=subprocess.PIPE)
-    while child.stdout.readline().strip() != b"3":
-        pass
+    while (line := child.stdout.readline().strip()) != b"3":
+        assert line, "the writer ended early"
     child.send_signal(signal.SIGKILL)
     child.communicate()
     store = ContentCache("boxes")

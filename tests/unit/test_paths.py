@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 
 def in_a_new_process(expression, **environment):
-    command = [sys.executable, "-c", f"from facecourse import settings; print({expression})"]
+    command = [sys.executable, "-c", f"from facecourse.core import paths; print({expression})"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
     )
@@ -21,16 +21,16 @@ def in_a_new_process(expression, **environment):
 
 @pytest.mark.parametrize("value", ["", "outputs"])
 def test_outputs_lie_in_the_project_unless_told_otherwise(value):
-    assert in_a_new_process("settings.OUTPUTS", FACECOURSE_OUTPUTS=value) == str(ROOT / "outputs")
+    assert in_a_new_process("paths.OUTPUTS", FACECOURSE_OUTPUTS=value) == str(ROOT / "outputs")
 
 
 def test_outputs_can_be_moved(tmp_path):
-    assert in_a_new_process("settings.OUTPUTS", FACECOURSE_OUTPUTS=str(tmp_path)) == str(tmp_path.resolve())
+    assert in_a_new_process("paths.OUTPUTS", FACECOURSE_OUTPUTS=str(tmp_path)) == str(tmp_path.resolve())
 
 
 def test_threads_can_be_set_and_an_empty_setting_is_none():
-    assert in_a_new_process("settings.THREADS", FACECOURSE_THREADS="3") == "3"
-    assert 1 <= int(in_a_new_process("settings.THREADS", FACECOURSE_THREADS="")) <= 8
+    assert in_a_new_process("paths.THREADS", FACECOURSE_THREADS="3") == "3"
+    assert 1 <= int(in_a_new_process("paths.THREADS", FACECOURSE_THREADS="")) <= 8
 
 
 @pytest.mark.parametrize(
