@@ -21,22 +21,14 @@ WITH_CUDA, WITHOUT = (8, 3), (3, 1)  # GB on the project's disk, and in the temp
 
 
 def problems(
-    here: float,
-    temporary: float,
-    same_disk: bool,
-    needs: tuple[int, int],
-    system: str,
-    machine: str,
-    bits: int,
+    here: float, temporary: float, same_disk: bool, needs: tuple[int, int], system: str, machine: str
 ) -> list[str]:
     """Return a sentence for each thing that would make an installation of gigabytes fail.
 
     `here` and `temporary` are free GB on the project's disk and in the temporary folder, perhaps on the `same_disk`;
-    `needs` is what each must have; `system` and `machine` are the platform module's words, `bits` those of this Python.
+    `needs` is what each must have; `system` and `machine` are the platform module's words.
     """
     found = []
-    if bits < 64:
-        found.append("This Python is a 32-bit one; torch needs a 64-bit Python.")
     if (system, machine) == ("Darwin", "x86_64"):
         found.append(
             "torch no longer comes for Macs with an Intel processor (or this Python is an Intel one: take an arm64"
@@ -77,15 +69,12 @@ def make_environment(venv: Path, uv: str) -> None:
     if _works([python, "-m", "pip", "--version"]):
         return
     own = [sys.executable, "-m"]
-    if uv and _works([uv, "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, venv]):
-        return
-    if _works([*own, "venv", "--clear", venv]):
+    by_uv = [uv or "uv", "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, venv]
+    if (uv and _works(by_uv)) or _works([*own, "venv", "--clear", venv]):
         return
     bare = [*own, "venv", "--clear", "--without-pip", venv]  # Debian's Python may lack ensurepip
     if not _works(bare) or not _works([*own, "pip", "--python", python, "install", "--quiet", "pip"]):
-        sys.exit(
-            "set-up: this Python cannot make environments. On Debian or Ubuntu: apt install python3-venv"
-        )
+        sys.exit("set-up: this Python cannot make environments. On Debian, Ubuntu: apt install python3-venv")
 
 
 def install(venv: Path, uv: str, build: str, chosen: bool) -> None:
@@ -134,8 +123,7 @@ def main(venv: Path) -> int:
         space = [shutil.disk_usage(place).free / 1e9 for place in (ROOT, temporary)]
         same = ROOT.stat().st_dev == temporary.stat().st_dev
         needs = WITHOUT if build == "cpu" or sys.platform != "linux" else WITH_CUDA
-        bits = 64 if sys.maxsize > 2**32 else 32
-        if found := problems(*space, same, needs, platform.system(), platform.machine(), bits):
+        if found := problems(*space, same, needs, platform.system(), platform.machine()):
             print(*(f"set-up: {sentence}" for sentence in found), sep="\n", file=sys.stderr)
             return 1
     try:

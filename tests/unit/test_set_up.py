@@ -10,8 +10,8 @@ import pytest
 from tools import set_up
 
 
-def problems(here=100.0, temporary=100.0, same=True, needs=(8, 3), system="Linux", machine="x86_64", bits=64):
-    return set_up.problems(here, temporary, same, needs, system, machine, bits)
+def problems(here=100.0, temporary=100.0, same=True, needs=(8, 3), system="Linux", machine="x86_64"):
+    return set_up.problems(here, temporary, same, needs, system, machine)
 
 
 def test_a_machine_that_is_fit_has_no_problems():
@@ -26,7 +26,6 @@ def test_a_machine_that_is_fit_has_no_problems():
         ({"here": 9.0}, "TORCH=cpu"),
         ({"temporary": 1.0, "same": False}, "TMPDIR"),
         ({"system": "Darwin"}, "Intel"),
-        ({"bits": 32}, "64-bit"),
     ],
 )
 def test_what_would_make_an_installation_fail_is_said_before(change, word):
