@@ -77,9 +77,8 @@ def cached(
         Gets the places in `keys` of what is missing and yields their values in that order; None is not kept.
     """
     known = store.get_many(key for key in keys if key)
-    missing = list(
-        {key: i for i, key in reversed(list(enumerate(keys))) if key and key not in known}.values()
-    )[::-1]
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    missing = [i for i, key in enumerate(keys) if key and key not in known and first[key] == i]
     if missing:
         fresh = {keys[i]: value for i, value in zip(missing, compute(missing), strict=True)}
         store.put_many({key: value for key, value in fresh.items() if value is not None})
