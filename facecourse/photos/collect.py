@@ -223,13 +223,7 @@ def _put_down(table: pd.DataFrame, photos: dict[str, CommonsPhoto], people: Path
 
 
 def collection_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Count, per person, how many photos were found, kept, and left out for which reason.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Every photo that was found, with its verdict.
-    """
+    """Count, per person, how many photos were found, kept, and left out for which reason; from `collect_people`."""
     counted = table.groupby(["person", "reason"]).size().unstack(fill_value=0)
     order = [reason for reason in VERDICTS.values() if reason in counted]
     counted = counted[order]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facecourse.core import paths as settings
+from facecourse.core import paths
+from facecourse.lessons.assembling import show_collection
 from facecourse.photos import collect, commons
 from facecourse.photos.commons import Commons, CommonsError, CommonsPhoto
 from facecourse.photos.credits import read_credits
@@ -25,14 +26,14 @@ NAME = "Ada_Ferro"
 def elsewhere(tmp_path, monkeypatch):
     """Downloads go to a folder of the test's own; waiting takes no time but is written down."""
     waits = []
-    monkeypatch.setattr(settings, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.setattr(paths, "DOWNLOADS", tmp_path / "downloads")
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
 
 
 def shots(person, count):
-    paths = sorted((SAMPLE / "people" / person).iterdir())[:count]
-    return [{"title": f"File:{path.name}", "data": path.read_bytes(), "mime": "image/jpeg"} for path in paths]
+    files = sorted((SAMPLE / "people" / person).iterdir())[:count]
+    return [{"title": f"File:{path.name}", "data": path.read_bytes(), "mime": "image/jpeg"} for path in files]
 
 
 def everything():
@@ -134,7 +135,7 @@ def test_the_reader_sees_counts_and_thumbnails(collected):
     _, table, _, _ = collected
     counts = collect.collection_summary(table).loc[NAME]
     assert counts["found"] == 21 == counts.drop("found").sum() and counts["no free licence"] == 2
-    picture = collect.show_collection(table, NAME)
+    picture = show_collection(table, NAME)
     texts = [axes.get_xlabel() for axes in picture.axes]
     assert any("kept" in text for text in texts) and any("several faces" in text for text in texts)
 
@@ -188,7 +189,7 @@ def test_nobody_is_kept_where_no_three_agree(tmp_path):
 def test_nothing_found_is_no_error(tmp_path):
     with wiki([]) as server:
         table = collect.collect_people(["Nobody At All"], tmp_path / "people", server.api, pause=0)
-    assert table.empty and collect.show_collection(table, "Nobody_At_All") is None
+    assert table.empty and show_collection(table, "Nobody_At_All") is None
 
 
 def test_the_largest_group_wins_wherever_the_search_begins():
@@ -231,8 +232,9 @@ def test_the_default_names_are_the_twelve(tmp_path):
 
 def test_killed_while_collecting_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     program = (
-        "import sys, pathlib; from facecourse import collect, settings\n"
-        "settings.DOWNLOADS = pathlib.Path(sys.argv[1]) / 'downloads'\n"
+        "import sys, pathlib; from facecourse.core import paths\n"
+        "from facecourse.photos import collect\n"
+        "paths.DOWNLOADS = pathlib.Path(sys.argv[1]) / 'downloads'\n"
         "collect.collect_people(['Ada_Ferro'], pathlib.Path(sys.argv[1]) / 'people', sys.argv[2], pause=0.3)\n"
     )
     people = tmp_path / "people"
