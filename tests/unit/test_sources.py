@@ -15,6 +15,7 @@ import pytest
 from facecourse.core import downloads, paths, sources
 from tests.conftest import ROOT
 from tests.unit.file_server import serving
+from tests.unit.test_archives import make_tar
 
 DATA = bytes(range(256)) * 8000  # 2 MB
 NAME = "thing.bin"
