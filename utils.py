@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these lines
     # Everywhere
-    from facecourse.embedding.backbones import default_backbone, find_weights
+    from facecourse.core.report import record
+    from facecourse.embedding.backbones import default_backbone, default_views, find_backbone
     from facecourse.embedding.embeddings import embed_manifest
+    from facecourse.embedding.galleries import load_gallery
     from facecourse.embedding.photo_sets import photo_sets
     from facecourse.lessons.exercises import check
     from facecourse.photos.dataset import load_manifest
@@ -20,117 +22,127 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 01_assemble_dataset
     from facecourse.app.uploads import upload_people
     from facecourse.core.sources import load_sources
-    from facecourse.lessons.assembling import plot_photos_per_person, plot_splits, show_people, show_problems
-    from facecourse.photos.checks import summary
-    from facecourse.photos.collect import (
-        collect_people,
-        collection_summary,
-        names_to_collect,
+    from facecourse.lessons.assembling import (
+        plot_photos_per_person,
+        plot_splits,
         show_collection,
+        show_people,
+        show_problems,
     )
+    from facecourse.photos.checks import summary
+    from facecourse.photos.collect import collect_people, collection_summary, names_to_collect
     from facecourse.photos.dataset import assemble, load_checks
-    from facecourse.photos.flags import set_flag
     from facecourse.photos.splits import find_leaks
 
     # 02_detect_faces
     from facecourse.core.sources import lfw_pairs
-    from facecourse.lessons.alignment import alignment_effect, alignment_on_lfw, available, celebrity_faces
-    from facecourse.lessons.detection_widgets import explore_settings
-    from facecourse.lessons.failures import failures
-    from facecourse.lessons.failures_pictures import show_aligned, show_failures
-    from facecourse.lessons.floor import floor_table
-    from facecourse.lessons.second_detector import compare_on_portraits, compare_on_truth
-    from facecourse.lessons.stages import ablation, stage_table, trace
-    from facecourse.lessons.stages_pictures import (
+    from facecourse.lessons.alignment import CROPS, alignment_effect, celebrity_faces, cropped, show_aligned
+    from facecourse.lessons.failures import (
+        compare_on_portraits,
+        compare_on_truth,
+        failures,
+        photos_of,
+        show_failures,
+    )
+    from facecourse.lessons.stages import (
+        ablation,
+        explore_settings,
         plot_ablation,
         plot_costs,
-        plot_found,
         plot_heat_maps,
         plot_network,
         plot_pyramid,
         plot_stages,
         plot_windows,
+        stage_table,
+        trace,
     )
     from facecourse.lessons.truth import (
+        RULES,
+        accuracy_on_lfw,
+        changed_photos,
         find_true_faces,
         found_when_changed,
+        plot_found,
         rules_on_groups,
-        rules_on_lfw,
-        sample_photos,
         true_faces,
     )
     from facecourse.metrics.verification import official_pairs
     from lambda_function.photos import open_photo
 
     # 03_finetune
-    from facecourse.core.figures import LiveHistory, figure, plot_learning_rate_range, plot_recipes
-    from facecourse.core.report import load_report, record
-    from facecourse.embedding.backbones import BACKBONES, load_backbone
+    from facecourse.core.figures import figure
+    from facecourse.embedding.backbones import BACKBONES
+    from facecourse.embedding.galleries import save_gallery
     from facecourse.embedding.photo_sets import centroids
+    from facecourse.heads.cosine import CosineHead
     from facecourse.heads.finetuning import (
-        BlockTrainer,
+        LastBlock,
+        Tail,
         augmented_views,
         features_before_last_block,
-        frozen_head,
         load_small_task,
-        pixels_for,
-        task_top1,
     )
-    from facecourse.heads.learning_rate import learning_rate_range
-    from facecourse.heads.recipes import (
-        compare_recipes,
-        imagenet_pixels,
-        pooled,
-        run_original,
-        run_ours,
-        seconds_per_forward,
-    )
-    from facecourse.heads.saved_head import save_head
-    from facecourse.heads.training import CosineHead, Trainer, fit, seed_everything
+    from facecourse.heads.training import Trainer, fit, learning_rate_range, measure, seed_everything
     from facecourse.lessons.evaluating import plot_scores
+    from facecourse.lessons.training import LiveHistory, plot_learning_rate_range
     from facecourse.metrics.identification import compare_heads, identify, own_people
     from facecourse.metrics.verification import all_pairs
+    from lambda_function.crops import normalise
+    from lambda_function.gallery import Gallery
 
     # 04_evaluate
-    from facecourse.heads.saved_head import load_head
-    from facecourse.heads.selection import select_head
-    from facecourse.lessons.embedding_map import map_of_embeddings, neighbours_agree
-    from facecourse.lessons.evaluating import plot_by_photos, plot_confusion, plot_far_frr, plot_map, plot_roc
-    from facecourse.lessons.mistakes import show_misnamed, show_worst_pairs
-    from facecourse.metrics.identification import accuracy_by_photos, enrolment, in_words, predict
-    from facecourse.metrics.open_set import calibrate, crowds, in_turns, open_set, save_decision
-    from facecourse.metrics.verification import fill_in, pairs_among, roc, similarities, tar_at_far, ten_folds
+    from facecourse.core.sources import SourceError
+    from facecourse.embedding.embeddings import embed_faces
+    from facecourse.heads.cosine import select_head
+    from facecourse.lessons.evaluating import (
+        map_of_embeddings,
+        neighbours_agree,
+        plot_by_photos,
+        plot_confusion,
+        plot_fpir_fnir,
+        plot_map,
+        plot_roc,
+        show_misnamed,
+        show_worst_pairs,
+    )
+    from facecourse.metrics.identification import accuracy_by_photos, compare_enrolment, predict
+    from facecourse.metrics.open_set import calibrate, compare_cohort_weights, cross_validated_rates, open_set
+    from facecourse.metrics.verification import (
+        embed_undetected,
+        pairs_among,
+        similarities,
+        tar_at_fmr,
+        ten_folds,
+    )
     from facecourse.photos.label_errors import wrongly_named
-    from lambda_function.gallery import Gallery
 
     # 05_deploy_lambda
     from facecourse.app.pictures import plot_result
     from facecourse.app.session import Result
-    from facecourse.deployment.bundle import build_bundle, bundle_parity
+    from facecourse.deployment.aws import deploy, describe_bucket, make_bucket, names_for, tear_down, upload
+    from facecourse.deployment.bundle import build_bundle, export_parity
     from facecourse.deployment.cloud import open_cloud
     from facecourse.deployment.costs import cost_table, show_plan
-    from facecourse.deployment.package import build_package, package_contents
-    from facecourse.deployment.speed import example_photo, measure_function
-    from facecourse.deployment.stack import deploy, names_for, tear_down
-    from facecourse.deployment.storage import describe_bucket, make_bucket, upload
-    from facecourse.deployment.variants import choose_variant, compare_variants, make_variants
+    from facecourse.deployment.package import build_package, example_photo, measure_function, package_contents
+    from facecourse.deployment.variants import choose_variant, compare_variants
     from facecourse.lessons.deploying import draw_route, plot_variants
     from lambda_function.pipeline import Recogniser
 
     # 06_try_it
-    from facecourse.app.session import Desk, names_at, photos_at
+    from facecourse.app.session import RecognitionSession, names_at, photos_at
     from facecourse.app.widgets import try_it
+    from facecourse.core.colab import upload_in_colab
 
     # 07_scale_out
     from facecourse.core.paths import outputs_for, require
     from facecourse.core.sources import lfw_photos
     from facecourse.photos.dataset import photo_path
-    from facecourse.scale.distributed import train_with, trainer_for
     from facecourse.scale.galleries import (
         build_index,
         exact_search,
-        far_by_size,
         noisy_copies,
+        rates_by_size,
         synthetic_people,
     )
     from facecourse.scale.pictures import plot_growth, plot_memory, plot_projection
