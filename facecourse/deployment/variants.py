@@ -55,7 +55,7 @@ def compare_variants(profile: str, backbone: Backbone, runs: int = 15) -> pd.Dat
             rows[precision]["LFW %"] = 100 * ten_folds(similarities(single, pairs), pairs).mean
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("precision")
     signs = [-1 if name in ERRORS else 1 for name in table.columns]
-    table["points lost"] = ((table.iloc[0] - table) * signs).max(axis=1).clip(lower=0)
+    table["points lost"] = ((table.iloc[0] - table) * signs).max(axis=1).clip(lower=0) + 0.0  # no -0
     table["answers changed"] = [int((found != names[backbone.precision]).sum()) for found in names.values()]
     table.insert(0, "ms per face", _milliseconds(variants, runs))
     table.insert(0, "MB", [variant.onnx().stat().st_size / 1e6 for variant in variants.values()])
