@@ -115,7 +115,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         tar_at_fmr,
         ten_folds,
     )
-    from facecourse.photos.label_errors import wrongly_named
+    from facecourse.photos.checks import wrongly_named
 
     # 05_deploy_lambda
     from facecourse.app.pictures import plot_result

@@ -5,9 +5,9 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
+from facecourse.core.paths import DATA
 from facecourse.photos.duplicates import WithinPerson
 from facecourse.photos.files import name_key
-from facecourse.photos.label_errors import doubled_people, wrongly_named
 
 UNUSABLE = {
     "unreadable": "the file cannot be opened",
@@ -40,14 +40,13 @@ NOTE = {
     "known_double": "one person under two names in LFW: no stranger, and confused with the other name",
     "similar_names": "names that differ only in case, accents or punctuation",
     "empty_folder": "a person's folder without files",
-    "nested_folder": "a person's folder that holds only folders",
     "stray_file": "a file outside of any person's folder",
     "missing_source": "photos that could not be fetched: the rest is used",
 }
 COLUMNS = ["check", "kind", "person", "path", "reason", "other"]
 
 SMALL_FACE = 40  # pixels of the box's shorter side: below, embeddings get worse quickly
-BLURRED = 18.0  # grey levels squared, see photo_checks.sharpness
+BLURRED = 18.0  # grey levels squared, see examine.sharpness
 RIVAL = 0.8  # another face makes the choice doubtful from this share of the taken one's area on
 BESIDE = 0.5  # ... and is mentioned from this share on
 
@@ -58,7 +57,7 @@ def kind_of(check: str) -> str:
 
 
 def file_checks(table: pd.DataFrame) -> list[dict]:
-    """List what `photo_checks.examine` found about single files."""
+    """List what `examine.examine` found about single files."""
     rows = []
     for row in table[table.fault != ""].itertuples():
         rows.append(_row(row.fault, row, row.fault_reason))
@@ -123,15 +122,15 @@ def person_checks(table: pd.DataFrame, similarity: WithinPerson) -> list[dict]:
 
 
 def label_checks(table: pd.DataFrame) -> list[dict]:
-    """List what is known to be wrong in LFW's own names, see `label_errors`."""
+    """List what is known to be wrong in LFW's own names."""
     right = wrongly_named(table)
     rows = [
-        _row("wrong_name", table.loc[i], f"shows {name}: LFW's name is wrong, looked at by eye")
+        _row("wrong_name", table.loc[i], f"shows {name}: LFW's name is wrong, verified by hand")
         for i, name in right[right != ""].items()
     ]
     doubled = doubled_people(table.person[table.source == "lfw"])
     return rows + [
-        _person_row("known_double", person, f"{person} and {other} are one person, looked at by eye")
+        _person_row("known_double", person, f"{person} and {other} are one person, verified by hand")
         for person, other in sorted(doubled.items())
         if person < other
     ]
@@ -178,3 +177,31 @@ def _row(check: str, row, reason: str, other: str = "") -> dict:
 
 def _person_row(check: str, person: str, reason: str) -> dict:
     return {"check": check, "person": person, "path": "", "reason": reason, "other": ""}
+
+
+# ---- LFW's own mistakes, found where the recogniser was most sure of another name, then verified by hand ----
+
+
+def known_errors() -> pd.DataFrame:
+    """Return data/lfw_label_errors.csv: kind, name, other.
+
+    "wrong_name": the photo `name` shows the person `other`. "two_names": the people `name` and `other` are one person,
+    or some photo of one of them shows the other.
+    """
+    return pd.read_csv(DATA / "lfw_label_errors.csv")
+
+
+def wrongly_named(table: pd.DataFrame) -> pd.Series:
+    """Say who is on photos that LFW gives to somebody else: the right name in those rows of a manifest, "" in all others."""
+    errors = known_errors()
+    right = errors[errors.kind == "wrong_name"].set_index("name").other
+    stems = table.path.str.extract(r"([^/]+)\.[^.]+$")[0]
+    return stems.where(table.source == "lfw").map(right).fillna("")
+
+
+def doubled_people(persons: pd.Series) -> dict[str, str]:
+    """Return those of LFW's people who are there under another name too, with that name, if both are here."""
+    errors, here = known_errors(), set(persons)
+    pairs = errors[errors.kind == "two_names"][["name", "other"]].to_numpy().tolist()
+    found = [pair for pair in pairs if set(pair) <= here]
+    return {one: other for a, b in found for one, other in ((a, b), (b, a))}

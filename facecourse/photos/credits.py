@@ -1,8 +1,8 @@
 """Who made a collected photo and under which licence: credits.csv, beside the people's folders."""
 
-import csv
-import io
 from pathlib import Path
+
+import pandas as pd
 
 from facecourse.core.cache import write_atomically
 
@@ -14,15 +14,14 @@ def read_credits(people: Path) -> dict[str, dict[str, str]]:
     path = Path(people) / "credits.csv"
     if not path.exists():
         return {}
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-    return {row["path"]: row for row in rows if row.get("path")}
+    rows = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False).to_dict("records")
+    return {row["path"]: row for row in rows if row["path"]}
 
 
 def add_credits(people: Path, rows: list[dict[str, str]]) -> None:
     """Add rows to people/credits.csv, or renew them; others stay."""
     known = read_credits(people) | {row["path"]: row for row in rows}
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(known[path] for path in sorted(known))
-    write_atomically(Path(people) / "credits.csv", text.getvalue().encode("utf-8-sig"))
+    table = pd.DataFrame([known[path] for path in sorted(known)], columns=COLUMNS)
+    write_atomically(
+        Path(people) / "credits.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    )

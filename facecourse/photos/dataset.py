@@ -24,11 +24,11 @@ from facecourse.detection.detector import STORE, detector
 from facecourse.embedding.backbones import Backbone, default_backbone, default_views, find_backbone
 from facecourse.embedding.embeddings import as_rows, embed_crops, embedding_key, embedding_store
 from facecourse.photos import checks, flags
+from facecourse.photos.checks import doubled_people, wrongly_named
 from facecourse.photos.credits import read_credits
 from facecourse.photos.duplicates import duplicate_groups, near_pairs, within_person_similarity
 from facecourse.photos.examine import examine, faces_of, rounded
 from facecourse.photos.files import PhotoFile, scan
-from facecourse.photos.label_errors import doubled_people, wrongly_named
 from facecourse.photos.splits import course_split, seed_split
 from lambda_function.faces import Face
 from lambda_function.gallery import Gallery
@@ -75,7 +75,7 @@ SCHEMA = pa.schema(
 def find_photos(
     profile: str, people: str | Path | None = None, photos_each: str = "1-999"
 ) -> tuple[list[PhotoFile], list[dict]]:
-    """List every file that could be a photo.
+    """List every file that could be a photo, in order of its path, with notices about odd folders.
 
     Parameters
     ----------
@@ -85,11 +85,6 @@ def find_photos(
         Folder with one sub-folder per own person; data/people by default.
     photos_each : str
         "10-14": take only those of LFW's people who have 10 to 14 photos.
-
-    Returns
-    -------
-    (list of PhotoFile, list of dict)
-        Files in order of their path, and notices about folders.
 
     Raises
     ------
@@ -104,13 +99,16 @@ def find_photos(
     outputs_for(profile)  # refuses a misspelt profile before anything is fetched
     folder = Path(people) if people else paths.PEOPLE_DIR
     files, notices = scan(folder, "people", LICENCES["people"])
-    files = _credited(files, folder)
+    root, credits = Path(folder).expanduser().resolve(), read_credits(folder)
+    licences = {str(root / path): row["licence"] for path, row in credits.items()}
+    files = [replace(file, licence=licences.get(file.path, file.licence)) for file in files]
     for source, place in SOURCES[profile].items():
         try:
             found, odd = scan(place(), source, LICENCES[source])
         except sources.SourceError as error:  # no network: go on with what is here, and say so
             print(f"Without {source}: {error}\n")
-            notices.append(_missing(source, error))
+            reason = str(error).partition("\n")[0]
+            notices.append({"check": "missing_source", "person": "", "path": source, "reason": reason})
             continue
         if source == "lfw":
             counts = Counter(file.person for file in found)
@@ -122,18 +120,6 @@ def find_photos(
             f"no photo was found: {folder} holds no person's folder with files, and nothing could be fetched"
         )
     return sorted(files, key=lambda file: (file.person, file.display_path)), notices
-
-
-def _credited(files: list[PhotoFile], folder: Path) -> list[PhotoFile]:
-    """Give collected photos the licence that stands in credits.csv."""
-    root = Path(folder).resolve()
-    licences = {str(root / path): row["licence"] for path, row in read_credits(folder).items()}
-    return [replace(f, licence=licences[f.path]) if f.path in licences else f for f in files]
-
-
-def _missing(source: str, error: Exception) -> dict:
-    reason = str(error).partition("\n")[0]
-    return {"check": "missing_source", "person": "", "path": source, "reason": reason}
 
 
 def assemble(
@@ -392,24 +378,12 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 
 def load_manifest(profile: str) -> pd.DataFrame:
-    """Return the manifest that `assemble` wrote.
-
-    Raises
-    ------
-    paths.MissingInput
-        If notebook 01 has not been run with this profile.
-    """
+    """Return the manifest that `assemble` wrote."""
     return pd.read_parquet(require(outputs_for(profile) / "manifest.parquet", "01_assemble_dataset"))
 
 
 def load_checks(profile: str) -> pd.DataFrame:
-    """Return the table of all checks that `assemble` wrote: check, kind, person, path, reason, other.
-
-    Raises
-    ------
-    paths.MissingInput
-        If notebook 01 has not been run with this profile.
-    """
+    """Return the table of all checks that `assemble` wrote: check, kind, person, path, reason, other."""
     path = require(outputs_for(profile) / "checks.csv", "01_assemble_dataset")
     return pd.read_csv(path, keep_default_na=False)
 

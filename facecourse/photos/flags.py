@@ -64,17 +64,7 @@ def decisions(paths: Iterable[str], sums: Iterable[str], rows: list[dict[str, st
     A decision belongs to what the reader saw: it holds for the same file with the same content, and
     follows a file that was renamed or moved; a different photo under the old name is asked about anew.
 
-    Parameters
-    ----------
-    paths, sums : iterable of str
-        Path and SHA-256 of each photo, as in the manifest.
-    rows : list of dict
-        From `read_flags`.
-
-    Returns
-    -------
-    list of str
-        "", "keep" or "drop" for each photo.
+    Returned is "", "keep" or "drop" for each photo, given by path and SHA-256; `rows` are those of `read_flags`.
     """
     paths, sums = list(paths), list(sums)
     here = set(paths)
@@ -87,15 +77,10 @@ def decisions(paths: Iterable[str], sums: Iterable[str], rows: list[dict[str, st
 
 
 def update_flags(rows: list[dict[str, str]], paths: Iterable[str]) -> None:
-    """Bring data/flags.csv up to date: one row per photo with a problem or a decision.
+    """Bring data/flags.csv up to date: `rows` are those of this run's photos with a problem or a decision.
 
-    Parameters
-    ----------
-    rows : list of dict
-        path, person, problem, reason, flag, sha256 of every photo of this run that is to be shown.
-    paths : iterable of str
-        All photos of this run. Decisions about other photos (of the other profile, in a folder that is
-        not there today) stay as they are, unless one of `rows` is that very photo under a new name.
+    Decisions about other photos than `paths` (of the other profile, in a folder that is not there today) stay as they
+    are, unless one of `rows` is that very photo under a new name.
     """
     here, shown = set(paths), {row["path"] for row in rows}
     moved = {row["sha256"] for row in rows if row["flag"]}
@@ -108,13 +93,7 @@ def update_flags(rows: list[dict[str, str]], paths: Iterable[str]) -> None:
 
 
 def set_flag(path: str, flag: str) -> None:
-    """Decide about one photo from a notebook: "keep", "drop", or "" to take the decision back.
-
-    Parameters
-    ----------
-    path : str
-        As in the manifest's column `path`.
-    flag : str
+    """Decide about one photo, by its path in the manifest: "keep", "drop", or "" to take the decision back.
 
     Raises
     ------

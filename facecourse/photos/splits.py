@@ -13,17 +13,8 @@ STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is n
 def seed_split(persons: Sequence[str], sums: Sequence[str], usable: Sequence[bool]) -> list[str]:
     """Split as the original project did: 30 % of each identity's photos, rounded down, into val.
 
-    Parameters
-    ----------
-    persons, sums : sequence of str
-        Name and SHA-256 of each photo. The hash decides which photos are taken: as good as chance, and
-        the same on every machine.
-    usable : sequence of bool
-
-    Returns
-    -------
-    list of str
-        "train", "val", or "" for photos that are not usable.
+    Returned is "train", "val", or "" for photos that are not usable. The photos' SHA-256, `sums`, decides which are
+    taken: as good as chance, and the same on every machine.
     """
     split = [""] * len(persons)
     for rows in _by_key(persons, usable).values():
@@ -51,20 +42,8 @@ def course_split(
     so that the people with many stay for training; nobody who also has own photos becomes one, nor anybody
     who is there under a second name.
 
-    Parameters
-    ----------
-    persons, sums : sequence of str
-    groups : sequence of int
-    sources : sequence of str
-        Where each photo comes from; STRANGERS says which sources give strangers.
-    usable : sequence of bool
-    doubled : collection of str
-        People who are known to be among the others under another name.
-
-    Returns
-    -------
-    list of str
-        "train", "val", "test", "unknown_val", "unknown_test", or "" for photos that are not usable.
+    Returned is "train", "val", "test", "unknown_val", "unknown_test", or "" for photos that are not usable. STRANGERS
+    says which `sources` give strangers; `doubled` are people who are known to be there under another name too.
     """
     split = [""] * len(persons)
     shared = _shared_groups(persons, groups, usable)
@@ -105,13 +84,7 @@ def choose_strangers(
     usable: Sequence[bool],
     doubled: Collection[str] = (),
 ) -> dict[str, str]:
-    """Pick the people who are never trained on.
-
-    Returns
-    -------
-    dict
-        Name to "unknown_val" or "unknown_test", about half each.
-    """
+    """Pick the people who are never trained on: name to "unknown_val" or "unknown_test", about half each."""
     shared = _shared_groups(persons, groups, usable)
     of, linked = defaultdict(set), set()
     for person, group, source in zip(persons, groups, sources, strict=True):

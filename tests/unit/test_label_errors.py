@@ -3,8 +3,7 @@
 import pandas as pd
 
 from facecourse.core.sources import lfw_photos
-from facecourse.photos.checks import label_checks
-from facecourse.photos.label_errors import doubled_people, known_errors, wrongly_named
+from facecourse.photos.checks import doubled_people, known_errors, label_checks, wrongly_named
 
 TABLE = pd.DataFrame(
     {
