@@ -1,8 +1,6 @@
 """`make setup`: what would make an installation fail is said before, and torch's build fits the machine."""
 
-import http.server
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -33,26 +31,10 @@ def test_what_would_make_an_installation_fail_is_said_before(change, word):
     assert word in sentence
 
 
-@pytest.fixture
-def index(tmp_path):
-    """The address of an index that has torch for the CPU."""
-    (tmp_path / "cpu" / "torch").mkdir(parents=True)
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=tmp_path)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is one build only")
-def test_without_a_card_the_build_for_the_cpu_is_taken_if_the_index_answers(index):
+def test_without_a_card_the_build_for_the_cpu_is_taken_if_the_index_answers(httpserver):
+    httpserver.expect_request("/cpu/torch/").respond_with_data("torch")
+    index = httpserver.url_for("").rstrip("/")
     assert set_up.torch_build("", index, gpu=False) == "cpu"
     assert set_up.torch_build("", index + "/elsewhere", gpu=False) == "plain"
     assert set_up.torch_build("", "http://127.0.0.1:9", gpu=False) == "plain"
