@@ -52,7 +52,9 @@ def run(clone: Path) -> None:
 def publishable(notebook: nbformat.NotebookNode, folders: list[str]) -> nbformat.NotebookNode:
     """Return an executed notebook without what is of the run and the machine alone: metadata, `folders`, addresses."""
     clear = ClearMetadataPreprocessor(
-        enabled=True, preserve_cell_metadata_mask={"tags"}, preserve_nb_metadata_mask={"kernelspec"}
+        enabled=True,
+        preserve_cell_metadata_mask={"tags"},
+        preserve_nb_metadata_mask={"kernelspec", ("language_info", "name")},
     )
     notebook, _ = clear.preprocess(notebook, {})
     for cell in notebook.cells:
