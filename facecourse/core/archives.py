@@ -35,24 +35,16 @@ def extract(
     The files are written into a temporary folder beside `folder`, which gets its name at the very end: a
     full disk, a bad entry or a kill leaves no half-filled `folder` behind. Only plain files and folders are
     written, by this function itself; links, devices, absolute names and names that climb out of the folder
-    are refused.
+    are refused. A folder that exists is returned as it is.
 
     Parameters
     ----------
-    archive : Path
-        .tar, .tgz, .tar.gz or .zip.
-    folder : Path
-        Must not exist yet; if it does, it is returned as it is.
+    archive, folder : Path
     place : callable, optional
         Gets each file's name and returns its name below `folder`, or None to leave it out. By default
         names stay.
     max_bytes : int
         Largest sum of unpacked bytes that is accepted.
-
-    Returns
-    -------
-    Path
-        `folder`.
 
     Raises
     ------
@@ -65,7 +57,8 @@ def extract(
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
+    for old in folder.parent.glob(f".{folder.name}.*.partial"):  # of an earlier run that was killed
+        shutil.rmtree(old, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial"))
     try:
         _write_all(Path(archive), partial, place or (lambda name: name), max_bytes)
@@ -78,12 +71,6 @@ def extract(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what an earlier run that was killed left half unpacked."""
-    for old in folder.parent.glob(f".{folder.name}.*.partial"):
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_all(archive: Path, folder: Path, place: Callable[[str], str | None], max_bytes: int) -> None:

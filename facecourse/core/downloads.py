@@ -27,15 +27,8 @@ class DownloadError(RuntimeError):
 def download(url: str, part: Path, size: int | None = None) -> None:
     """Fetch `url` into the file `part`, going on where an earlier try stopped.
 
-    Parameters
-    ----------
-    url : str
-        http or https address.
-    part : Path
-        What is there already is taken as the beginning of the file (RFC 9110, section 14: Range requests).
-        The caller compares the hash, so a beginning that belongs to something else is found out.
-    size : int, optional
-        Expected size in bytes, for the progress bar.
+    What is in `part` already is taken as the beginning of the file (RFC 9110, section 14: Range requests). The caller
+    compares the hash, so a beginning that belongs to something else is found out. `size`, in bytes, is for the bar.
 
     Raises
     ------

@@ -43,7 +43,6 @@ class Source:
     ----------
     name : str
         File name, under which a mirror is asked for it.
-    what, licence, citation : str
     hashes : tuple of str
         "sha256:<hex>" or "md5:<hex>"; the file must match one of them. Empty where none is known.
     size : int or None
@@ -54,7 +53,6 @@ class Source:
         Requirement line of the package registry that delivers the file, or "".
     instead : str
         Entry that can take its place, or "".
-    note : str
     """
 
     name: str

@@ -20,16 +20,7 @@ def fold(network: nn.Module) -> nn.Module:
     """Return a copy of an Inception-ResNet V1 that computes the same with fewer steps.
 
     Batch norms become part of the convolution before them, and each block's residual scale part of its last
-    convolution.
-
-    Parameters
-    ----------
-    network : InceptionResnetV1, in evaluation mode
-
-    Returns
-    -------
-    InceptionResnetV1
-        Equal up to rounding; it can no longer be trained.
+    convolution. The copy is equal up to rounding, and can no longer be trained.
     """
     network = copy.deepcopy(network).eval()
     for module in list(network.modules()):
@@ -49,16 +40,7 @@ def fold(network: nn.Module) -> nn.Module:
 def export_onnx(network: nn.Module, path: Path) -> float:
     """Write a backbone as ONNX, for any number of faces at a time, and compare it with torch.
 
-    Parameters
-    ----------
-    network : InceptionResnetV1
-    path : Path
-        Appears only when the comparison holds.
-
-    Returns
-    -------
-    float
-        Largest absolute difference between both, over the numbers of eight unit embeddings.
+    Returned is `parity`; `path` appears only when that holds.
 
     Raises
     ------
