@@ -18,10 +18,10 @@ KNOWN = [f"P{k:02d}" for k in range(PEOPLE - 2)]
 
 
 class Sleeper:
-    """An embedder that takes its time: 4 ms with 32 bits, 1 ms with 8."""
+    """An embedder that takes its time."""
 
     def __init__(self, precision):
-        self.seconds = {"fp32": 0.004, "int8": 0.001}[precision]
+        self.seconds = {"fp32": 0.03, "int8": 0.001}[precision]
 
     def embed(self, crops):
         assert crops.shape == (1, 2, 160, 160, 3)
@@ -82,7 +82,7 @@ def test_every_figure_counts_and_pairs_of_trained_photos_too(backbone):
     )
     assert table["points lost"].tolist() == pytest.approx([0, 20])
     assert table["answers changed"].tolist() == [0, 2]
-    assert 1 < table.loc["int8", "ms per face"] < 4 < table.loc["fp32", "ms per face"]
+    assert 1 < table.loc["int8", "ms per face"] < 30 < table.loc["fp32", "ms per face"] < 300
     assert variants.choose_variant(table) == "fp32"
 
 
