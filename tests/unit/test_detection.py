@@ -80,9 +80,8 @@ def test_a_large_photo_is_searched_smaller_and_answered_in_its_own_pixels(truth)
     factor = 2 * MAX_SIDE / max(small.shape)
     size = [round(side * factor) for side in small.shape[1::-1]]
     (large,), (plain,) = detector().detect([np.asarray(Image.fromarray(small).resize(size)), small])
-    assert len(large) == len(plain) == 1
-    assert np.abs(large[0].landmarks / factor - plain[0].landmarks).max() < 6
-    assert np.abs(large[0].box / factor - plain[0].box).max() < 12
+    assert np.abs(large.landmarks / factor - plain.landmarks).max() < 6
+    assert np.abs(large.box / factor - plain.box).max() < 12
 
 
 def test_a_face_at_the_edge_is_cut_without_an_error(truth):

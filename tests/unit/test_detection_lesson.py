@@ -105,7 +105,7 @@ def test_a_changed_face_lies_where_it_is_said_to_and_is_lost_when_changed_much(t
     changes = {
         "turned": ("", (20, 90)),
         "shrunk": ("", (40, 10)),
-        "cut off": ("", (0.2, 0.7)),
+        "cut off": ("", (0.1, 0.7)),
         "darkened": ("", (1, 0.01)),
     }
     table = found_when_changed(few, changes)
