@@ -73,7 +73,7 @@ def test_faces_are_named_from_left_to_right_and_the_networks_run_once(desk, monk
     [
         (b"", "empty"),
         (b"This is not a photo.", "not a JPEG, PNG, WebP, GIF or BMP"),
-        (bytes(session.MAX_FILE + 1), "more than 50.0 MB"),
+        (bytes(session.MAX_FILE + 1), "at most 50 MB"),
     ],
 )
 def test_a_problem_is_in_the_result_not_raised(desk, data, message):
