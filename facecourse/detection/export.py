@@ -4,6 +4,8 @@ ONNX Runtime keeps convolutions, sums and maxima in blocks of channels that fit 
 stands between two layers costs a walk through memory, and took more than half of all time.
 """
 
+import torch
+from torch import nn
 
 BLOCK = 16  # channels: a multiple of what ONNX Runtime puts side by side
 
