@@ -24,7 +24,7 @@ def build_sample_bundle(folder: Path, group: str = "people") -> Path:
 
     model.zip is beside it. Photos of the reader's own people are passed over.
     """
-    backbone = find_backbone("msceleb1m", views=2)
+    backbone = find_backbone("msceleb1m-int8", views=2)  # as notebook 05 deploys it
     embedder = backbone.embedder()
     nobody = np.zeros((0, embedder.dimension))
     gallery = Gallery([], nobody, THRESHOLD, CALIBRATION, about={"backbone": backbone.label})

@@ -28,7 +28,7 @@ MADE_OF = {
     "version": lambda text: text + "0",
     "profile": lambda text: "lfw",
     "backbone": lambda text: "another",
-    "variant": lambda text: "int8",
+    "variant": lambda text: "fp32",
     "views": lambda number: 1,
     "preprocessing": lambda fields: fields | {"margin": fields["margin"] + 1},
     "files": lambda hashes: hashes | {"more.onnx": "0" * 64},
