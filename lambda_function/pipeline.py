@@ -19,10 +19,9 @@ from .crops import Preprocessing, crop_face, normalise, tta_crops
 from .faces import Face, select_face
 from .gallery import Gallery
 from .mtcnn import Mtcnn
-from .photos import open_photo, shrink  # noqa: F401  (open_photo: README's one import)
+from .photos import open_photo  # noqa: F401  (the README's one import)
 from .sessions import onnx_session
 
-MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels there are still found
 BATCH = 16
 DESCRIBED = ("views", "preprocessing")
 BUNDLE_FILES = ("pnet.onnx", "rnet.onnx", "onet.onnx", "backbone.onnx", "gallery.npz")
@@ -146,13 +145,8 @@ class Recogniser:
         return cls(Mtcnn(folder, threads=threads), embedder, gallery, meta["version"], int(meta["views"]))
 
     def detect(self, image: np.ndarray) -> list[Face]:
-        """Find the faces of one photo, best first, in its own pixels; large ones are searched at MAX_SIDE."""
-        small, scale = shrink(image, MAX_SIDE)
-        faces = self.detector.detect([small])[0]
-        if scale == 1.0:
-            return faces
-        scale = np.float32(scale)
-        return [Face(face.box / scale, face.landmarks / scale, face.score) for face in faces]
+        """Find the faces of one photo, best first, in its own pixels."""
+        return self.detector.detect([image])[0]
 
     def cut(self, image: np.ndarray, face: Face) -> np.ndarray:
         """Return what is embedded of a face: (views, size, size, 3) uint8, RGB."""

@@ -16,6 +16,8 @@ UNUSABLE = {
     "truncated": "the file ends too early",
     "damaged": "the picture is damaged",
     "too_many_pixels": "far too large: perhaps a decompression bomb",
+    "too_many_scans": "built to take minutes to decode",
+    "too_many_parts": "built to take minutes to decode",
     "no_face": "no face was found",
 }
 LOOK = {
