@@ -148,7 +148,7 @@ def why_missed(image: np.ndarray, face: Face) -> str:
     if aside > 0.35:
         return f"in profile, nose {aside:.1f} eye distances aside"
     if abs(roll) > 25:
-        return f"tilted by {roll:.0f} degrees"
+        return f"tilted, {roll:.0f} degrees"
     if light < 50:
         return f"dark, {light:.0f} of 255"
     if detail < 3:
