@@ -20,6 +20,10 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/ready-$(shell cksum requirements.txt data/sources.json | cut -d' ' -f1 | tr '\n' '-')
 PYTEST := $(PY) -m pytest -p no:cacheprovider
 TEST_OUTPUTS := outputs/test
+# No test touches the reader's outputs or decisions about photos.
+test-%: export FACECOURSE_OUTPUTS = $(TEST_OUTPUTS)
+test-%: export FACECOURSE_FLAGS = $(TEST_OUTPUTS)/flags.csv
+fuzz: export FACECOURSE_OUTPUTS = $(TEST_OUTPUTS)
 
 .PHONY: setup run lab test lint test-unit test-notebooks test-results aws-tools test-lambda fuzz test-scale test-colab test-browser bench publish results address lock clean
 ifneq ($(TORCH),)
@@ -59,32 +63,32 @@ test-unit: setup
 # The notebooks run on the sample into a folder of their own.
 test-notebooks: setup
 	rm -rf $(TEST_OUTPUTS)
-	PROFILE=sample PEOPLE= BACKBONE= FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-6]*.ipynb
+	PROFILE=sample PEOPLE= BACKBONE= $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-6]*.ipynb
 
 # What they wrote, and notebooks 01 to 04 on a slice of real LFW if it is there.
 test-results: setup
-	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/notebooks
+	$(PYTEST) tests/notebooks
 
 # AWS's own tools, in an environment of their own; test-lambda makes it where it is not there yet.
 aws-tools: setup
 	$(PY) -m tests.lambda.aws_tools
 
 test-lambda: setup
-	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/lambda
+	$(PYTEST) tests/lambda
 
 # Ten thousand hostile requests instead of test-lambda's three thousand, and other ones each time.
 fuzz: setup
-	FUZZ_REQUESTS=10000 FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) -s tests/lambda/test_fuzz.py
+	FUZZ_REQUESTS=10000 $(PYTEST) -s tests/lambda/test_fuzz.py
 
 # Of notebook 07; what needs its optional packages is skipped without them.
 test-scale: setup
-	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/scale
+	$(PYTEST) tests/scale
 
 test-colab: setup
-	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/colab
+	$(PYTEST) tests/colab
 
 test-browser: setup
-	FACECOURSE_OUTPUTS=$(TEST_OUTPUTS) $(PYTEST) tests/browser
+	$(PYTEST) tests/browser
 
 bench: setup
 	$(PY) -m tests.benchmarks

@@ -19,8 +19,8 @@ class FlagsError(ValueError):
 
 
 def flags_path() -> Path:
-    """Return where the decisions are kept: data/flags.csv, or FACECOURSE_FLAGS."""
-    return Path(os.environ.get("FACECOURSE_FLAGS") or paths.DATA / "flags.csv")
+    """Return where the decisions are kept: data/flags.csv, or FACECOURSE_FLAGS, meant from the project's folder."""
+    return paths.ROOT / (os.environ.get("FACECOURSE_FLAGS") or paths.DATA / "flags.csv")
 
 
 def read_flags() -> list[dict[str, str]]:
