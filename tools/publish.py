@@ -71,12 +71,18 @@ def publishable(notebook: nbformat.NotebookNode, folders: list[str]) -> nbformat
 
 
 def small(image: Image.Image) -> tuple[str, bytes]:
-    """Pack a picture as PNG with 256 colours of its own or as JPEG, whichever is smaller, and return its kind too."""
-    drawn, photo = io.BytesIO(), io.BytesIO()
-    image.quantize(palette=image.quantize(256)).save(drawn, "PNG", optimize=True)
+    """Pack a picture as PNG with few colours or as JPEG, whichever is smaller, and return its kind too."""
+    photo = io.BytesIO()
     image.save(photo, "JPEG", quality=85, optimize=True)
-    packed = {"image/png": drawn.getvalue(), "image/jpeg": photo.getvalue()}
+    packed = {"image/png": few_colours(image), "image/jpeg": photo.getvalue()}
     return min(packed.items(), key=lambda item: len(item[1]))
+
+
+def few_colours(image: Image.Image) -> bytes:
+    """Pack a picture as PNG with 256 colours of its own."""
+    packed = io.BytesIO()
+    image.quantize(palette=image.quantize(256)).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
 
 
 def front_page(model: Path) -> bytes:
@@ -95,7 +101,7 @@ def front_page(model: Path) -> bytes:
         axes.text((x0 + x1) / 2, y1 + 12, text, ha="center", va="top", fontsize=14, bbox=style)
     drawn = io.BytesIO()
     picture.savefig(drawn, dpi=100, bbox_inches="tight", pad_inches=0.04)
-    return drawn.getvalue()
+    return few_colours(Image.open(drawn).convert("RGB"))
 
 
 def main() -> None:
