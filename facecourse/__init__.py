@@ -1,1 +1,1 @@
-"""The course's rooms; utils.py is the index of what they offer."""
+"""The course: helpers in packages by concept; utils.py is the index of what the notebooks call."""

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from facecourse.core.paths import ROOT
 
-# The address stands in pyproject only; Wikimedia wants to know whom to write to.
+# The address is in pyproject only; Wikimedia wants to know whom to write to.
 ADDRESS = re.search(r'repository = "(.+?)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
 USER_AGENT = f"facecourse/2.0 ({ADDRESS})"
 ATTEMPTS = 5

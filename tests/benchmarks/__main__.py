@@ -1,4 +1,4 @@
-"""`make bench`: every room's figures beside its reference, measured in turn in one process run."""
+"""`make bench`: each subject's figures beside their reference, measured in turn in one process run."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The bridge that stands in for a Function URL on this machine."""
+"""The bridge that serves the function on this machine as a Function URL does."""
 
 import http.client
 import json
