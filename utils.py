@@ -73,7 +73,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
 
     # 03_finetune
     from facecourse.core.figures import figure
-    from facecourse.embedding.backbones import BACKBONES
+    from facecourse.embedding.backbones import BACKBONES, save_backbone
     from facecourse.embedding.galleries import save_gallery
     from facecourse.embedding.photo_sets import centroids
     from facecourse.heads.cosine import CosineHead
