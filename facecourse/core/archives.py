@@ -30,28 +30,12 @@ class UnsafeArchive(RuntimeError):
 def extract(
     archive: Path, folder: Path, place: Callable[[str], str | None] | None = None, max_bytes: int = MAX_BYTES
 ) -> Path:
-    """Unpack a tar or zip archive into a new folder, all of it or nothing.
+    """Unpack a tar or zip archive into a new folder, all of it or nothing; a folder that exists is returned as it is.
 
-    The files are written into a temporary folder beside `folder`, which gets its name at the very end: a
-    full disk, a bad entry or a kill leaves no half-filled `folder` behind. Only plain files and folders are
-    written, by this function itself; links, devices, absolute names and names that climb out of the folder
-    are refused. A folder that exists is returned as it is.
-
-    Parameters
-    ----------
-    archive, folder : Path
-    place : callable, optional
-        Gets each file's name and returns its name below `folder`, or None to leave it out. By default
-        names stay.
-    max_bytes : int
-        Largest sum of unpacked bytes that is accepted.
-
-    Raises
-    ------
-    UnsafeArchive
-        If the archive is damaged, too large, or holds an entry that is refused.
-    OSError
-        If the disk is full or not writable.
+    The files are written into a temporary folder beside it that is renamed at the very end, so that a full disk, a
+    bad entry or a kill leaves no half-filled one. `place` gets each file's name and returns its name below `folder`,
+    or None to leave it out. Raises UnsafeArchive if the archive is damaged, unpacks to more than `max_bytes`, or
+    holds anything but plain files and folders inside it; OSError if the disk is full or not writable.
     """
     folder = Path(folder)
     if folder.exists():

@@ -23,33 +23,28 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 class ContentCache:
-    """A table key -> bytes on disk, safe against a kill at any moment.
+    """A table key -> bytes on disk: every `put_many` is one SQLite transaction, so a kill leaves whole batches.
 
-    Every `put_many` is one SQLite transaction: after a crash the table holds whole batches, never part of one.
-
-    Parameters
-    ----------
-    namespace : str
-        Name of the file under data/cache/. It must tell apart everything that changes the result:
-        network, settings, version.
+    `namespace`, the name of the file in data/cache/, must tell apart all that changes the result: network, settings,
+    version.
     """
 
     def __init__(self, namespace: str):
         paths.CACHE.mkdir(parents=True, exist_ok=True)
         self.path = paths.CACHE / f"{namespace}.sqlite"
-        with closing(self._connect()) as connection, connection:
+        with self._connect() as connection, connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
             )
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=60)
+    def _connect(self) -> closing:
+        return closing(sqlite3.connect(self.path, timeout=60))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the stored values of those `keys` that are known."""
         keys = list(dict.fromkeys(keys))
         found: dict[str, bytes] = {}
-        with closing(self._connect()) as connection:
+        with self._connect() as connection:
             for start in range(0, len(keys), 500):  # SQLite limits the number of parameters
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
@@ -59,7 +54,7 @@ class ContentCache:
 
     def put_many(self, results: dict[str, bytes]) -> None:
         """Store `results`, all or none of them, on disk before returning."""
-        with closing(self._connect()) as connection, connection:
+        with self._connect() as connection, connection:
             connection.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", results.items())
 
 
@@ -68,13 +63,8 @@ def cached(
 ) -> list[bytes | None]:
     """Return one value per key; those that `store` lacks are computed, and stored before this returns.
 
-    Parameters
-    ----------
-    store : ContentCache
-    keys : sequence of str
-        A key that occurs twice is computed once. "" stands for nothing: its value is None.
-    compute : callable
-        Gets the places in `keys` of what is missing and yields their values in that order; None is not kept.
+    `compute` gets the places in `keys` of what is missing and yields their values in that order; None is not kept. A
+    key that occurs twice is computed once; "" stands for nothing: its value is None.
     """
     known = store.get_many(key for key in keys if key)
     first = {key: i for i, key in reversed(list(enumerate(keys)))}

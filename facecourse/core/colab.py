@@ -11,13 +11,7 @@ from facecourse.core.paths import ROOT, in_colab
 
 
 def upload_in_colab() -> list[tuple[str, bytes]]:
-    """Ask for photos with Colab's own file chooser, where the widget cannot be used: (file name, content).
-
-    Raises
-    ------
-    RuntimeError
-        If this is not Colab.
-    """
+    """Ask for photos with Colab's own file chooser, (file name, content) each; RuntimeError if this is not Colab."""
     if not in_colab():
         raise RuntimeError("this file chooser is Colab's: elsewhere, name a path with utils.photos_at")
     from google.colab import files

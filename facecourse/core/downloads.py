@@ -25,17 +25,11 @@ class DownloadError(RuntimeError):
 
 
 def download(url: str, part: Path, size: int | None = None) -> None:
-    """Fetch `url` into the file `part`, going on where an earlier try stopped.
+    """Fetch `url` into the file `part`, going on where an earlier try stopped (RFC 9110, section 14: Range requests).
 
-    What is in `part` already is taken as the beginning of the file (RFC 9110, section 14: Range requests). The caller
-    compares the hash, so a beginning that belongs to something else is found out. `size`, in bytes, is for the bar.
-
-    Raises
-    ------
-    DownloadError
-        After ATTEMPTS tries, or at once where trying again cannot help (404, 403).
-    OSError
-        If the disk is full. What has arrived stays in `part`.
+    What is in `part` is taken as the file's beginning: the caller compares the hash. `size`, in bytes, is for the
+    bar. Raises DownloadError after ATTEMPTS tries, or at once where trying again cannot help (404, 403); OSError if
+    the disk is full. What has arrived stays in `part`.
     """
     for attempt in range(ATTEMPTS):
         before = _length(part)
@@ -70,17 +64,16 @@ def _attempt(url: str, part: Path, size: int | None) -> None:
     if have:
         headers["Range"] = f"bytes={have}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:  # nothing after what we have: complete, or not this file at all
-            if _total(response) == have:
-                return
-            part.unlink()
+        # Content-Range: "bytes 100-199/200", or "bytes */200" where nothing is left to send.
+        delivered = response.headers.get("Content-Range", "").removeprefix("bytes ")
+        if response.status_code == 416 and delivered.rpartition("/")[2] == str(have):
+            return
+        resumed = response.status_code == 206 and delivered.startswith(f"{have}-")
+        if response.status_code == 416 or (response.status_code == 206 and not resumed):
+            part.unlink()  # what we have is no part of this file
             raise _Refused(503, 0.0)
         if response.status_code not in (200, 206):
-            raise _Refused(response.status_code, _retry_after(response))
-        resumed = response.status_code == 206 and _start(response) == have
-        if response.status_code == 206 and not resumed:
-            part.unlink()
-            raise _Refused(503, 0.0)
+            raise _Refused(response.status_code, retry_after(response, 60.0))
         have = have if resumed else 0
         expected = response.headers.get("Content-Length")
         total = have + int(expected) if expected else size
@@ -99,20 +92,10 @@ def _length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _start(response: requests.Response) -> int | None:
-    """Where the delivered range begins: `Content-Range: bytes 100-199/200` -> 100."""
-    value = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-    return int(value) if value.isdigit() else None
-
-
-def _total(response: requests.Response) -> int | None:
-    value = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(value) if value.isdigit() else None
-
-
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response, longest: float) -> float | None:
+    """Return for how many seconds the server asks to wait, at most `longest`; None if it does not say."""
     value = response.headers.get("Retry-After", "")
-    return min(float(value), 60.0) if value.isdigit() else None
+    return min(float(value), longest) if value.isdigit() else None
 
 
 def _plain(error: Exception) -> str:

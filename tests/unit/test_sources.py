@@ -96,7 +96,7 @@ def test_a_server_that_is_busy_is_asked_again(status):
 def test_back_off_grows_and_respects_retry_after(monkeypatch):
     waits = []
     monkeypatch.setattr(downloads.time, "sleep", waits.append)
-    monkeypatch.setattr(downloads, "_retry_after", lambda response: None)
+    monkeypatch.setattr(downloads, "retry_after", lambda response, longest: None)
     with serving({NAME: DATA}) as server:
         server.faults[NAME] = [503] * 9
         describe([f"{server.url}/{NAME}"])
