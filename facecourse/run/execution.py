@@ -19,7 +19,7 @@ PROGRESS = re.compile(r"\d+%\|.*\||\d+it \[")  # how tqdm writes a bar as text
 PAGE = """{% extends 'lab/index.html.j2' %}{% block data_png scoped %}
 {{- super() | replace('<img ', '<img alt="%s" ' | format(output.metadata['image/png'].alt | e)) -}}
 {% endblock %}"""  # nbconvert's own template leaves alternative texts out
-COUNT = re.compile(r"\d[\d.]*\w?/\d[\d.]*\w? \[[^\]]*\]")  # what tqdm writes at a bar's right end
+COUNT = re.compile(r"\d[\d.]*\w?/\d[\d.]*\w?\s\[[^\]]*\]")  # what tqdm writes at a bar's right end
 
 
 class _Client(NotebookClient):
@@ -44,10 +44,8 @@ class _Client(NotebookClient):
 def execute(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None:
     """Run all cells of a notebook in place and in `folder`, with a bar called `name` that repeats the bars within.
 
-    Raises
-    ------
-    CellExecutionError, CellTimeoutError, RuntimeError
-        See nbclient.exceptions; the last if the kernel dies or does not start. The outputs so far are filled in.
+    Raises nbclient's CellExecutionError or CellTimeoutError, or RuntimeError if the kernel dies or does not start;
+    the outputs so far are filled in.
     """
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in codes:
