@@ -10,7 +10,6 @@ from facecourse.metrics.identification import (
     accuracy_by_photos,
     compare_enrolment,
     identify,
-    own_people,
     predict,
 )
 from facecourse.metrics.open_set import (
@@ -58,7 +57,8 @@ def test_top1_counts_photos_and_its_mean_over_people_counts_people():
     assert result.macro == pytest.approx(2 / 3)  # Ada 1, Bo 1, Cy 0
     assert result.wrong.tolist() == [4]
     assert result.macro_interval[0] <= result.macro <= result.macro_interval[1]
-    assert result.as_row()["top-1"].startswith("0.8000 [0.376, 0.96")
+    nobody = identify(np.eye(3, dtype=np.float32), photo_set(np.zeros((0, 3)), []))
+    assert np.isnan([nobody.top1, nobody.macro, *nobody.interval]).all() and nobody.photos == 0
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,6 @@ def test_the_interval_of_top1_has_its_published_values(right, count, interval):
     assert identify(np.eye(3, dtype=np.float32), photos).interval == pytest.approx(interval, abs=5e-5)
 
 
-def test_no_photos_give_nan_and_no_error():
-    result = identify(np.eye(3, dtype=np.float32), photo_set(np.zeros((0, 3)), []))
-    assert np.isnan([result.top1, result.macro, *result.interval]).all() and result.photos == 0
-
-
 def test_many_photos_are_scored_in_parts_like_all_at_once():
     chance = np.random.default_rng(0)
     photos = photo_set(chance.normal(size=(5000, 8)), np.zeros(5000))
@@ -82,11 +77,6 @@ def test_many_photos_are_scored_in_parts_like_all_at_once():
     best, scores = predict(vectors, photos)
     whole = photos.embeddings @ vectors.T
     assert (best == whole.argmax(1)).all() and scores == pytest.approx(whole.max(1), abs=1e-6)
-
-
-def test_own_people_are_those_with_a_photo_in_people_whatever_the_photo():
-    manifest = pd.DataFrame({"person": ["Ada", "Ada", "Bo"], "source": ["people", "lfw", "lfw"]})
-    assert own_people(manifest, photo_set(np.eye(3), [0, 0, 1])).rows.tolist() == [0, 1]
 
 
 def test_more_photos_per_person_help():
@@ -122,7 +112,7 @@ def test_fpir_and_fnir_by_hand():
     assert fnir.tolist() == [0.25, 0.5, 0.5, 0.5, 1.0]  # the misnamed photo never counts as right
 
 
-@pytest.mark.parametrize("fpir", [0.0, 0.01, 0.05, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("fpir", [0.0, 0.01, 0.25, 1.0])
 def test_the_threshold_keeps_the_promised_fpir_and_a_lower_one_would_not(fpir):
     chance = np.random.default_rng(0)
     many = OpenSet(np.array([1.0]), np.array([True]), np.round(chance.normal(0.3, 0.1, 500), 3))
@@ -132,13 +122,9 @@ def test_the_threshold_keeps_the_promised_fpir_and_a_lower_one_would_not(fpir):
     assert fpir == 1.0 or many.rates([lower])[0][0] > fpir + 1e-9
 
 
-@pytest.mark.parametrize("fpir", [-0.01, 1.5, 10])
-def test_a_rate_in_per_cent_is_refused(fpir):
+def test_a_rate_in_per_cent_and_a_threshold_without_strangers_are_refused():
     with pytest.raises(ValueError, match="FPIR is a share from 0 to 1"):
-        some_scores().threshold_at(fpir)
-
-
-def test_without_strangers_there_is_no_threshold():
+        some_scores().threshold_at(1.5)
     with pytest.raises(ValueError, match="strangers"):
         OpenSet(np.array([1.0]), np.array([True]), np.array([])).threshold_at(0.01)
 
@@ -205,11 +191,6 @@ def test_a_calibration_without_mistakes_of_the_network_still_rises():
     assert slope > 0  # even where strangers score higher, a higher score must not mean less sure
 
 
-def test_two_sets_of_scores_are_joined_in_order():
-    both = some_scores().joined(OpenSet(np.array([0.1]), np.array([False]), np.array([0.3])))
-    assert len(both.known) == 5 and both.right.tolist()[-2:] == [True, False] and both.non_mated[-1] == 0.3
-
-
 # ---- verification ---------------------------------------------------------------------------------------
 
 TEXT = "2\t1\nAda\t1\t4\nAda\t1\tBo_Li\t2\nBo_Li\t2\t3\nCy\t1\tAda\t4\n"
@@ -244,11 +225,6 @@ def test_official_pairs_are_found_in_the_manifest_or_not_given_at_all(pairs_file
     assert official_pairs(manifest.drop(index=1), pairs_file) is None
 
 
-def test_the_real_list_has_ten_folds_of_600(lfw_mirror):
-    table = pd.DataFrame(read_pairs(lfw_mirror / "pairs.txt"), columns=["fold", "left", "right", "same"])
-    assert table.groupby(["fold", "same"]).size().tolist() == [300] * 20
-
-
 def test_lfws_photos_without_a_face_are_embedded_by_the_median_box(monkeypatch):
     boxes = [[0, 0, 90, 90], [4, 2, 100, 110], [90, 90, 99, 99], None, None, None]
     manifest = pd.DataFrame(
@@ -275,10 +251,12 @@ def test_lfws_photos_without_a_face_are_embedded_by_the_median_box(monkeypatch):
     assert np.isnan(filled[4:]).all() and np.isnan(embeddings[3:]).all()
 
 
-def test_similarity_is_the_cosine_and_nan_stays_nan():
+def test_pairs_are_compared_by_their_cosine():
     embeddings = np.array([[1, 0], [0.6, 0.8], [np.nan, np.nan]], np.float32)
     pairs = Pairs(np.array([0, 0]), np.array([1, 2]), np.array([True, True]), np.zeros(2))
     assert similarities(embeddings, pairs) == pytest.approx([0.6, np.nan], nan_ok=True)
+    scores, same = all_pairs(np.float32([[1, 0], [1, 0], [0, 1]]), np.array(["Ada", "Ada", "Bo"]))
+    assert scores.tolist() == [1, 0, 0] and same.tolist() == [True, False, False]  # once each
 
 
 def made_up(n=4000, seed=0, shift=1.5):
@@ -337,9 +315,3 @@ def test_tar_at_fmr_is_the_best_of_all_thresholds(digits, fmr):
     scores = np.round(scores, digits)
     kept = [t for t in np.unique(scores) if (scores[~same] >= t).mean() <= fmr]
     assert tar_at_fmr(scores, same, fmr) == pytest.approx(max((scores[same] >= t).mean() for t in kept))
-
-
-def test_all_pairs_compares_each_pair_once():
-    embeddings = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    scores, same = all_pairs(embeddings, np.array(["Ada", "Ada", "Bo"]))
-    assert scores.tolist() == [1, 0, 0] and same.tolist() == [True, False, False]
