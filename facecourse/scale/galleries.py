@@ -14,6 +14,7 @@ from facecourse.metrics.open_set import OpenSet
 
 RECALL = 0.999  # share of probes whose best person the index must find, measured when it is built
 SAMPLE = 1_000  # probes on which that is measured
+PROBE = 0.7  # their cosine to their own person: notebook 04's threshold would call less alike ones unknown
 TRAIN_PER_CELL = 40  # vectors that k-means sees per cell (FAISS asks for at least 39)
 
 
@@ -37,9 +38,9 @@ def exact_search(
 def build_index(vectors: np.ndarray, recall: float = RECALL, seed: int = 0):
     """Build an inverted file over unit vectors, (n, d) float32, and open as many cells as the wanted recall needs.
 
-    `recall` is the share of noisy copies of enrolled vectors (cosine 0.6 to the original, as far as two photos of one
-    person are apart at worst) whose nearest vector must be the one that exact search finds. Returns a faiss.IndexIVF,
-    which keeps vectors as 16-bit numbers: 2 d bytes each. Raises ImportError if FAISS is not installed.
+    `recall` is the share of noisy copies of enrolled vectors (cosine PROBE to the original) whose nearest vector must be
+    the one that exact search finds. Returns a faiss.IndexIVF, which keeps vectors as 16-bit numbers: 2 d bytes each.
+    Raises ImportError if FAISS is not installed.
     """
     try:
         import faiss
@@ -53,7 +54,7 @@ def build_index(vectors: np.ndarray, recall: float = RECALL, seed: int = 0):
     index.train(vectors[chance.permutation(count)[: TRAIN_PER_CELL * cells]])
     for start in range(0, count, 100_000):
         index.add(vectors[start : start + 100_000])
-    probes = noisy_copies(vectors[chance.permutation(count)[:SAMPLE]], 0.6, chance)
+    probes = noisy_copies(vectors[chance.permutation(count)[:SAMPLE]], PROBE, chance)
     wanted = exact_search(vectors, probes)[1]
     index.nprobe = 1
     # Where the open cells are empty FAISS gives row -1, which is nobody's.
@@ -97,26 +98,12 @@ def rates_by_size(
 ) -> pd.DataFrame:
     """Measure what more and more enrolled people do to a threshold.
 
-    Parameters
-    ----------
-    vectors : ndarray of shape (c, d)
-        The real gallery, in the order of `known.names`.
-    extra : ndarray of shape (m, d)
-        Further people; none of them is in `known` or `non_mated`.
-    known, non_mated : PhotoSet
-        Probes of enrolled and of other people.
-    threshold : float
-        Cosine similarity, chosen for the real gallery alone.
-    sizes : list of int
-        People in the gallery, from c to c + m, rising.
-    fpir : float
-        For which a new threshold is chosen.
+    `vectors` (c, d) is the real gallery, in the order of `known.names`; `extra` (m, d) are further people, none of
+    them in `known` or `non_mated`; `threshold` is a cosine similarity, chosen for the real gallery alone; `sizes` are
+    people in the gallery, from c to c + m, rising.
 
-    Returns
-    -------
-    DataFrame
-        people, FPIR and FNIR (ISO/IEC 19795-1) at the old threshold, the new threshold for `fpir`, and FNIR there. The new
-        threshold is chosen on the strangers it is reported for: where they are few it is optimistic.
+    Returned are people, FPIR and FNIR (ISO/IEC 19795-1) at the old threshold, the new threshold for `fpir`, and FNIR
+    there. The new threshold is chosen on the strangers it is reported for: where they are few it is optimistic.
     """
     number, own = predict(vectors, known)
     rivals, strangers = np.full(len(known), -1, np.float32), predict(vectors, non_mated)[1]

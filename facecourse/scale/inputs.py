@@ -21,21 +21,9 @@ class InputError(ValueError):
 def list_photos(place: str | os.PathLike) -> list[str]:
     """Name every photo of a place, in an order that is the same on every machine: a tar's own, else sorted.
 
-    Parameters
-    ----------
-    place : path or str
-        A folder (searched through), a .zip, .tar or .tgz archive, or s3://bucket/prefix (credentials, region and
-        AWS_ENDPOINT_URL as boto3 finds them).
-
-    Returns
-    -------
-    list of str
-        Paths, "archive::member" names or s3:// addresses; only names that end like photos.
-
-    Raises
-    ------
-    InputError
-        If there is nothing at `place`, or it is no folder, archive or bucket.
+    A place is a folder (searched through), a .zip, .tar or .tgz archive, or s3://bucket/prefix (credentials, region
+    and AWS_ENDPOINT_URL as boto3 finds them). Names are paths, "archive::member" or s3:// addresses, only those that
+    end like photos. Raises InputError if there is nothing at `place`, or it is no folder, archive or bucket.
     """
     text = os.fspath(place)
     path = Path(text).expanduser()
@@ -81,9 +69,7 @@ def read_photos(names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
     Nothing is unpacked to disk. `names` are as `list_photos` gives them; those of one archive should follow each other.
     An archive stays open for the next call, so that shards which are read in turn read a compressed tar once.
     """
-    for container, group in groupby(
-        names, key=lambda name: name.partition(INSIDE)[0] if INSIDE in name else ""
-    ):
+    for container, group in groupby(names, lambda name: name.partition(INSIDE)[0] * (INSIDE in name)):
         if not container:
             yield from ((name, _read_single(name)) for name in group)
         elif container.lower().endswith(".zip"):
@@ -125,9 +111,7 @@ def _read_zipped(container: str, name: str) -> bytes | None:
 def _read_tar(container: str, names: list[str]) -> Iterator[tuple[str, bytes | None]]:
     wanted = {name.partition(INSIDE)[2]: name for name in names}
     changed = Path(container).stat().st_mtime_ns
-    for _ in range(
-        2
-    ):  # on from where the last shard ended; then from the beginning: a shard may be done again
+    for _ in range(2):  # on from where the last shard ended; then from the start: a shard may be done again
         archive = _opened(container, changed)
         for member in _files_in(archive):
             if name := wanted.pop(member.name, None):

@@ -13,13 +13,11 @@ def plot_memory(facts: pd.DataFrame):
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for number, (_, own) in enumerate(facts.groupby("worker", sort=False)):
-            axes.plot(
-                own.photos.cumsum(), own.peak_mb, marker=MARKERS[number % 4], label=f"worker {number + 1}"
-            )
+            look = {"marker": MARKERS[number % 4], "label": f"worker {number + 1}"}
+            axes.plot(own.photos.cumsum(), own.peak_mb, **look)
         axes.axhline(1000, color="#888888", linestyle=":", label="limit")
-        axes.set(
-            xlabel="photos seen by the worker", ylabel="peak memory (MB)", ylim=(0, 1100), title="Memory"
-        )
+        axes.set(xlabel="photos seen by the worker", ylabel="peak memory (MB)", ylim=(0, 1100))
+        axes.set_title("Memory")
         axes.legend(loc="lower right")
     return picture
 

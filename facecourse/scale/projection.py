@@ -35,21 +35,16 @@ def project(
 ) -> pd.DataFrame:
     """Estimate time, cost and bottleneck for every dataset (number of photos by name) and number of workers.
 
-    Reading, computing, listing and starting tasks overlap, so the slowest of them is the time; start-up comes on top. The
-    loss measured from one worker to two is taken once, not per doubling: workers share no state.
-
-    Returns
-    -------
-    DataFrame
-        dataset, photos, workers, hours, dollars, bottleneck and its share of the time, 0 to 1.
+    Reading, computing, listing and starting tasks overlap, so the slowest of them is the time; start-up comes on top.
+    The loss measured from one worker to two is taken once, not per doubling: workers share no state. The columns are
+    dataset, photos, workers, hours, dollars, bottleneck and its share of the time, 0 to 1.
     """
     assumed, rows = assumed or Assumed(), []
     for name, photos in datasets.items():
         for count in workers:
+            scaling = measured.scaling if count > 1 else 1.0
             seconds = {
-                "computing": photos
-                * measured.seconds_per_photo
-                / (count * (measured.scaling if count > 1 else 1.0)),
+                "computing": photos * measured.seconds_per_photo / (count * scaling),
                 "network": photos * measured.megabytes_per_photo / (count * assumed.megabytes_per_second),
                 "bucket": photos / assumed.reads_per_second,
                 "listing": photos / measured.listing,

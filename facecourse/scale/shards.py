@@ -26,16 +26,10 @@ from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser, check_bundle
 
 SHARD = 500  # photos: about half a minute of one core, which is what a crash can cost
+COORDINATES = pa.list_(pa.float32())
 SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("box", pa.list_(pa.float32())),
-        ("landmarks", pa.list_(pa.float32())),
-        ("score", pa.float32()),
-        ("embedding", pa.list_(pa.float16())),
-        ("problem", pa.string()),
-    ]
+    [("path", pa.string()), ("sha256", pa.string()), ("box", COORDINATES), ("landmarks", COORDINATES)]
+    + [("score", pa.float32()), ("embedding", pa.list_(pa.float16())), ("problem", pa.string())]
 )
 FACTS = ["file", "photos", "faces", "seconds", "worker", "peak_mb"]
 
@@ -55,12 +49,7 @@ class Shard:
 def plan(place: str | os.PathLike, bundle: str | os.PathLike, size: int = SHARD) -> list[Shard]:
     """Cut the photos of a place (see `list_photos`) into shards: the same for the same photos, model and size.
 
-    Raises
-    ------
-    facecourse.scale.inputs.InputError
-        If there is nothing at `place`.
-    lambda_function.pipeline.BundleError
-        If the model is missing or damaged.
+    Raises InputError if there is nothing at `place`, BundleError if the model is missing or damaged.
     """
     photos = list_photos(place)
     version = check_bundle(Path(bundle))["version"]
@@ -88,11 +77,8 @@ class FaceWorker:
     def work(self, shard: Shard) -> dict:
         """Write the file of one shard, whole or not at all.
 
-        Returns
-        -------
-        dict
-            file, photos, faces, seconds, worker (process id) and peak_mb, the most memory in MB (10^6 bytes) that the
-            process has held so far.
+        Returns file, photos, faces, seconds, worker (process id) and peak_mb, the most memory in 10^6 bytes that the
+        process has held so far.
         """
         start = time.perf_counter()
         rows = [self.row_of(name, data) for name, data in read_photos(shard.photos)]
