@@ -43,11 +43,16 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 THREADS = int(os.environ.get("FACECOURSE_THREADS") or min(usable_cores(), 8))
 
 
-def outputs_for(profile: str) -> Path:
-    """Return outputs/<profile>/, created if need be; ValueError if `profile` is neither "sample" nor "lfw"."""
+def checked(profile: str) -> str:
+    """Return `profile`; ValueError if it is neither "sample" nor "lfw"."""
     if profile not in PROFILES:
         raise ValueError(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
-    folder = OUTPUTS / profile
+    return profile
+
+
+def outputs_for(profile: str) -> Path:
+    """Return outputs/<profile>/, created if need be."""
+    folder = OUTPUTS / checked(profile)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

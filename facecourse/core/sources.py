@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -153,23 +152,17 @@ def _from_registry(source: Source, part: Path) -> None:
 
 def _matches(path: Path, hashes: tuple[str, ...]) -> bool:
     """Whether a file has one of the hashes, "sha256:<hex>"; without any known hash, whether it is not empty."""
-    if not hashes:
-        return path.stat().st_size > 0
-    with open(path, "rb") as file:
-        for known in hashes:
-            kind, _, hexadecimal = known.partition(":")
-            file.seek(0)
-            if file_digest(file, kind) == hexadecimal:
-                return True
-    return False
+    kinds = {known.partition(":")[0] for known in hashes}
+    return any(_digest(path, kind) in hashes for kind in kinds) if kinds else path.stat().st_size > 0
 
 
-def file_digest(file: BinaryIO, kind: str) -> str:
-    """Return the digest of an open file in hexadecimal."""
+def _digest(path: Path, kind: str) -> str:
+    """Return a file's digest as data/sources.json writes it: "sha256:<hex>"."""
     digest = hashlib.new(kind)
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return f"{kind}:{digest.hexdigest()}"
 
 
 @contextmanager
