@@ -1,6 +1,6 @@
 """The findings of the photo checks: what is odd, where, why, and what it means for the split."""
 
-from collections import defaultdict
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -60,9 +60,7 @@ def kind_of(check: str) -> str:
 
 def file_checks(table: pd.DataFrame) -> list[dict]:
     """List what `examine.examine` found about single files."""
-    rows = []
-    for row in table[table.fault != ""].itertuples():
-        rows.append(_row(row.fault, row, row.fault_reason))
+    rows = [_row(row.fault, row, row.fault_reason) for row in table[table.fault != ""].itertuples()]
     for row in table[table.notes != ""].itertuples():
         rows += [_row(note, row, NOTE[note]) for note in row.notes.split(",")]
     return rows
@@ -70,27 +68,22 @@ def file_checks(table: pd.DataFrame) -> list[dict]:
 
 def face_checks(table: pd.DataFrame) -> list[dict]:
     """List photos without a face, with several, with a small or a blurred one."""
-    rows = []
-    for row in table[(table.fault == "") & (table.faces == 0)].itertuples():
-        rows.append(
-            _row("no_face", row, "no face was found; turn it upright, or take one where the face is larger")
-        )
+    missing = "no face was found; turn it upright, or take one where the face is larger"
+    without = table[(table.fault == "") & (table.faces == 0)]
+    rows = [_row("no_face", row, missing) for row in without.itertuples()]
     found = table[table.faces > 0]
     for row in found[found.rival >= BESIDE].itertuples():
         check = "several_faces" if row.rival >= RIVAL else "other_faces"
-        rows.append(_row(check, row, f"{row.faces} faces; {_why_taken(row)}"))
+        why = f"the largest was taken; the next is {row.rival:.0%} of its size"
+        if row.rival > 1:
+            why = f"the one nearest the centre was taken, though another is {row.rival:.1f} times its size"
+        rows.append(_row(check, row, f"{row.faces} faces; {why}"))
     for row in found[found.face_side < SMALL_FACE].itertuples():
         reason = f"the face is {row.face_side:.0f} pixels wide or high; it should have {SMALL_FACE}"
         rows.append(_row("too_small", row, reason))
     for row in found[found.quality < BLURRED].itertuples():
         rows.append(_row("blurred", row, f"sharpness {row.quality:.1f}, below {BLURRED:.0f}"))
     return rows
-
-
-def _why_taken(row) -> str:
-    if row.rival <= 1:
-        return f"the largest was taken; the next is {row.rival:.0%} of its size"
-    return f"the one nearest the centre was taken, though another is {row.rival:.1f} times its size"
 
 
 def double_checks(table: pd.DataFrame, pairs: np.ndarray) -> list[dict]:
@@ -146,10 +139,8 @@ def name_checks(table: pd.DataFrame) -> list[dict]:
         for person, found in sources.items()
         if len(found) > 1
     ]
-    alike = defaultdict(list)
-    for person in sources.index:
-        alike[name_key(person)].append(person)
-    for key, names in alike.items():
+    for key, alike in groupby(sorted(sources.index, key=name_key), name_key):
+        names = list(alike)
         if key and len(names) > 1:
             reason = f"{', '.join(names)}: if they are one person, give their folders the same name"
             rows.append(_person_row("similar_names", names[0], reason))
@@ -160,16 +151,14 @@ def as_table(rows: list[dict]) -> pd.DataFrame:
     """Return all checks as one table, the gravest first."""
     table = pd.DataFrame(rows, columns=["check", "person", "path", "reason", "other"]).fillna("")
     table["kind"] = [kind_of(check) for check in table.check]
-    order = {"unusable": 0, "look": 1, "note": 2}
-    table["order"] = table.kind.map(order)
+    table["order"] = table.kind.map({"unusable": 0, "look": 1, "note": 2})
     return table.sort_values(["order", "check", "person", "path"], ignore_index=True)[COLUMNS]
 
 
 def summary(checks: pd.DataFrame) -> pd.DataFrame:
     """Count the checks: one row per check that found something, with what it means."""
-    meaning = UNUSABLE | LOOK | NOTE
     counted = checks.groupby(["kind", "check"], sort=False).size().rename("found").reset_index()
-    counted["meaning"] = counted.check.map(meaning)
+    counted["meaning"] = counted.check.map(UNUSABLE | LOOK | NOTE)
     return counted
 
 

@@ -45,12 +45,9 @@ VERDICTS = {
 
 
 def names_to_collect(path: str | Path | None = None) -> dict[str, str]:
-    """Return the default names and what to search for: {"Shushma_Swaraj": "Sushma Swaraj", ...}.
+    """Return names and what to search for, {"Shushma_Swaraj": "Sushma Swaraj", ...}.
 
-    Parameters
-    ----------
-    path : path, optional
-        A CSV file with the columns name and search; data/people_to_collect.csv by default.
+    They come from a CSV file with the columns name and search; data/people_to_collect.csv by default.
     """
     text = Path(path or paths.DATA / "people_to_collect.csv").read_text(encoding="utf-8-sig")
     return {row["name"]: row.get("search") or row["name"] for row in csv.DictReader(text.splitlines())}
@@ -64,38 +61,21 @@ def collect_people(
 ) -> pd.DataFrame:
     """Search, download, look, and keep what is free, shows one face, and agrees with the others.
 
-    Search results and downloads are kept in data/downloads/commons: a run that was stopped goes on there.
-    Photos that are kept go to people/Name/, their credits to people/credits.csv. What you delete from
-    people/ later stays away.
+    `names` are one name, several, or names with what to search for, by default `names_to_collect`; `pause` are the
+    seconds between two requests to `api`. What was found and fetched is kept in data/downloads/commons: a run that
+    was stopped goes on there. Kept photos go to people/Name/ (data/people by default), their credits to
+    people/credits.csv. What you delete from there stays away.
 
-    Parameters
-    ----------
-    names : dict, list of str or str, optional
-        One name, names, or names with what to search for; `names_to_collect` by default.
-    people : path, optional
-        data/people by default.
-    api : str
-        Address of the MediaWiki API.
-    pause : float
-        Seconds between two requests.
-
-    Returns
-    -------
-    DataFrame
-        One row per photo that was found: person, title, verdict (see VERDICTS), reason, similarity to the
-        others, file (where the download lies), source (address of its page).
-
-    Raises
-    ------
-    CommonsError
-        If Wikimedia Commons cannot be asked.
+    Returned is a row per photo that was found: person, title, verdict (see VERDICTS), reason, similarity to the
+    others, file (where the download lies), source (address of its page). Raises CommonsError if Wikimedia Commons
+    cannot be asked.
     """
     names = names_to_collect() if names is None else [names] if isinstance(names, str) else names
     wanted = names if isinstance(names, dict) else {name: name for name in names}
     client, tables = Commons(api, pause), []
     for name, words in wanted.items():
-        tables.append(_collect_one(client, folder_name(name), words.replace("_", " "), people))
-        table = tables[-1]
+        table = _collect_one(client, folder_name(name), words.replace("_", " "), people)
+        tables.append(table)
         print(f"{name}: {len(table)} found, {(table.verdict == 'kept').sum()} kept")
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
@@ -111,7 +91,7 @@ def _collect_one(client: Commons, person: str, words: str, people: str | Path | 
     good = table.index[(table.verdict == "") & ~table.sha256.duplicated()]
     table.loc[(table.verdict == "") & table.sha256.duplicated(), "verdict"] = "twice"
     _keep_those_that_agree(table, good)
-    _put_down(table, {photo.title: photo for photo in photos}, people)
+    _save_kept(table, {photo.title: photo for photo in photos}, people)
     table["reason"] = table.verdict.map(VERDICTS)
     return table.drop(columns="sha256")
 
@@ -167,9 +147,8 @@ def _keep_those_that_agree(table: pd.DataFrame, good: pd.Index) -> None:
     files, sums = [Path(table.file[i]) for i in good], [table.sha256[i] for i in good]
     found = detect_photos(files, sums, progress=False)
     faces = [found[value][0] for value in sums]
-    member, similarity = largest_agreement(
-        embed_faces(files, sums, faces, find_backbone(BACKBONE), progress=False)
-    )
+    embeddings = embed_faces(files, sums, faces, find_backbone(BACKBONE), progress=False)
+    member, similarity = largest_agreement(embeddings)
     table.loc[good, "similarity"] = similarity
     table.loc[good, "verdict"] = np.where(member, "kept", "someone_else")
     kept = good[member]
@@ -178,21 +157,11 @@ def _keep_those_that_agree(table: pd.DataFrame, good: pd.Index) -> None:
 
 
 def largest_agreement(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the largest set of photos that show one person.
+    """Find the largest set of photos, (n, d) float32 unit rows, that show one person.
 
-    It starts with the photo that most others agree with, and is then made of all that agree with its mean,
-    until nothing changes.
-
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32
-        Unit rows.
-
-    Returns
-    -------
-    (ndarray of shape (n,), bool; ndarray of shape (n,), float)
-        Who belongs to it (nobody, if fewer than ENOUGH agree), and each photo's similarity to the mean of
-        the others in the set.
+    It starts with the photo that most others agree with, and is then made of all that agree with its mean, until
+    nothing changes. Returned is who belongs to it, (n,) bool (nobody, if fewer than ENOUGH agree), and each photo's
+    similarity to the mean of the others in the set, (n,).
     """
     near = embeddings @ embeddings.T
     member = near[(near >= AGREE).sum(1).argmax()] >= AGREE
@@ -207,7 +176,7 @@ def largest_agreement(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (member if member.sum() >= ENOUGH else np.zeros(len(member), bool)), similarity
 
 
-def _put_down(table: pd.DataFrame, photos: dict[str, CommonsPhoto], people: Path) -> None:
+def _save_kept(table: pd.DataFrame, photos: dict[str, CommonsPhoto], people: Path) -> None:
     """Copy the kept photos into people/Name/ and write their credits."""
     known, new = read_credits(people), []
     for i in table.index[table.verdict == "kept"]:
@@ -225,8 +194,7 @@ def _put_down(table: pd.DataFrame, photos: dict[str, CommonsPhoto], people: Path
 def collection_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Count, per person, how many photos were found, kept, and left out for which reason; from `collect_people`."""
     counted = table.groupby(["person", "reason"]).size().unstack(fill_value=0)
-    order = [reason for reason in VERDICTS.values() if reason in counted]
-    counted = counted[order]
+    counted = counted[[reason for reason in VERDICTS.values() if reason in counted]]
     counted.insert(0, "found", counted.sum(axis=1))
     return counted
 

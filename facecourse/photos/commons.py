@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from facecourse.core.downloads import TIMEOUT, TRY_AGAIN, USER_AGENT, download
+from facecourse.core.downloads import TIMEOUT, TRY_AGAIN, USER_AGENT, download, retry_after
 
 API = "https://commons.wikimedia.org/w/api.php"
 PAUSE = 1.0  # seconds between two requests
@@ -16,7 +16,7 @@ MAXLAG = 5  # seconds the servers may lag behind before we let others go first (
 ATTEMPTS = 6
 LONGEST_WAIT = 120  # seconds
 WIDTH = 960  # pixels, one of the sizes that Wikimedia keeps ready ("Common thumbnail sizes", 2026)
-BUSY = ("maxlag", "ratelimited", "readonly")
+BUSY = ("maxlag", "ratelimited", "readonly", "internal_api")  # how these errors' codes begin
 PICTURES = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
 # Free in the sense of the Definition of Free Cultural Works: no -nc, no -nd.
 FREE = re.compile(
@@ -30,35 +30,18 @@ class CommonsError(RuntimeError):
 
 @dataclass(frozen=True)
 class CommonsPhoto:
-    """One file of Wikimedia Commons.
+    """One file of Wikimedia Commons."""
 
-    Attributes
-    ----------
-    page : int
-        Number of its page, which stays when it is renamed.
-    title : str
-        "File:..."
-    url : str
-        Address of a copy at most WIDTH pixels wide.
-    mime : str
-    width, height : int
-        Of the original, in pixels.
-    author, licence, licence_url : str
-        In plain text; "" where not stated.
-    source : str
-        Address of the page that describes it.
-    """
-
-    page: int
-    title: str
-    url: str
+    page: int  # number of its page, which stays when it is renamed
+    title: str  # "File:..."
+    url: str  # of a copy at most WIDTH pixels wide
     mime: str
-    width: int
+    width: int  # of the original, in pixels
     height: int
-    author: str
+    author: str  # like the licence in plain text, "" where not stated
     licence: str
     licence_url: str
-    source: str
+    source: str  # address of the page that describes it
     licence_code: str
 
     as_dict = asdict
@@ -70,14 +53,8 @@ class CommonsPhoto:
 
 
 class Commons:
-    """A client of the MediaWiki Action API.
-
-    Parameters
-    ----------
-    api : str
-        Address of api.php.
-    pause : float
-        Seconds between two requests.
+    """A client of the MediaWiki Action API at `api`, the address of api.php, with `pause` seconds between two
+    requests.
     """
 
     def __init__(self, api: str = API, pause: float = PAUSE):
@@ -89,10 +66,7 @@ class Commons:
     def search(self, words: str, most: int) -> list[CommonsPhoto]:
         """Return up to `most` pictures whose page holds `words`, best match first.
 
-        Raises
-        ------
-        CommonsError
-            If the API does not answer, or refuses.
+        Raises CommonsError if the API does not answer, or refuses.
         """
         asked = {
             "action": "query",
@@ -106,16 +80,13 @@ class Commons:
             "iiurlwidth": WIDTH,
         }
         pages: dict[int, dict] = {}
-        more: dict = {}
-        while True:
+        more: dict | None = {}
+        while more is not None and sum("imageinfo" in page for page in pages.values()) < most:
             answer = self._ask(asked | more)
             for page in answer.get("query", {}).get("pages", []):
                 # One page may come in several answers: first its title, later its imageinfo.
                 pages.setdefault(page["pageid"], {}).update(page)
-            more = answer.get("continue", {})
-            whole = sum("imageinfo" in page for page in pages.values())
-            if not more or whole >= most:
-                break
+            more = answer.get("continue")
         found = sorted(pages.values(), key=lambda page: page.get("index", 0))
         return [_photo(page) for page in found if page.get("imageinfo")][:most]
 
@@ -131,43 +102,34 @@ class Commons:
     def _ask(self, asked: dict) -> dict:
         """Ask once, or again while the servers are busy."""
         fixed = {"format": "json", "formatversion": 2, "maxlag": MAXLAG}
-        reason = ""
         for attempt in range(ATTEMPTS):
             self._wait()
             wait = min(5.0 * 2**attempt, LONGEST_WAIT)
             try:
                 response = self.session.get(self.api, params=asked | fixed, timeout=TIMEOUT)
-                wait = _retry_after(response, wait)
-                if response.status_code == 200:
-                    answer = response.json()
-                    error = answer.get("error")
-                    if error is None:
-                        return answer
-                    reason = f"{error.get('code')}: {error.get('info', '')}"
-                    if error.get("code") not in BUSY and not str(error.get("code")).startswith(
-                        "internal_api"
-                    ):
-                        raise CommonsError(f"Wikimedia Commons refuses the question ({reason}).")
-                else:
+                wait = retry_after(response, LONGEST_WAIT) or wait
+                if response.status_code != 200:
                     reason = f"the server answered {response.status_code}"
                     if response.status_code not in TRY_AGAIN:
                         break
-            except (requests.RequestException, ValueError) as error:
-                reason = "no JSON came" if isinstance(error, ValueError) else type(error).__name__
+                elif error := (answer := response.json()).get("error"):
+                    reason = f"{error.get('code')}: {error.get('info', '')}"
+                    if not reason.startswith(BUSY):
+                        raise CommonsError(f"Wikimedia Commons refuses the question ({reason}).")
+                else:
+                    return answer
+            except requests.JSONDecodeError:
+                reason, wait = "no JSON came", min(wait, 5.0)
+            except requests.RequestException as error:
+                reason, wait = type(error).__name__, min(wait, 5.0)
                 if isinstance(error, requests.ConnectionError) and attempt >= 1:
                     break  # twice no connection: the network is off
-                wait = min(wait, 5.0)
             if attempt < ATTEMPTS - 1:
                 time.sleep(wait)
         raise CommonsError(
             f"Wikimedia Commons cannot be asked at {self.api} ({reason}). Check the network, or try again later: "
             "what has been fetched is kept, and the next run goes on from there."
         )
-
-
-def _retry_after(response: requests.Response, otherwise: float) -> float:
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), LONGEST_WAIT) if value.isdigit() else otherwise
 
 
 def _photo(page: dict) -> CommonsPhoto:

@@ -6,8 +6,10 @@ import os
 import re
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from facecourse.core import paths, sources
 from facecourse.core.cache import ContentCache, batches, cached, write_atomically
 from facecourse.core.paths import outputs_for, require
 from facecourse.core.report import keep_longest, record
-from facecourse.detection.detector import STORE, detector
+from facecourse.detection.detector import STORE, detector, pack
 from facecourse.embedding.backbones import Backbone, default_backbone, default_views, find_backbone
 from facecourse.embedding.embeddings import as_rows, embed_crops, embedding_key, embedding_store
 from facecourse.photos import checks, flags
@@ -49,26 +51,11 @@ SOURCES = {  # beside the reader's own people
     "lfw": {"lfw": lambda: sources.lfw_photos()},
 }
 SCHEMA = pa.schema(
-    [
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("person", pa.string()),
-        ("source", pa.string()),
-        ("licence", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("faces", pa.int32()),
-        ("box", pa.list_(pa.float32())),
-        ("landmarks", pa.list_(pa.float32())),
-        ("score", pa.float32()),
-        ("quality", pa.float32()),
-        ("group", pa.int32()),
-        ("problem", pa.string()),
-        ("reason", pa.string()),
-        ("flag", pa.string()),
-        ("seed_split", pa.string()),
-        ("course_split", pa.string()),
-    ]
+    [(name, pa.string()) for name in ("path", "sha256", "person", "source", "licence")]
+    + [(name, pa.int32()) for name in ("width", "height", "faces")]
+    + [(name, pa.list_(pa.float32())) for name in ("box", "landmarks")]
+    + [("score", pa.float32()), ("quality", pa.float32()), ("group", pa.int32())]
+    + [(name, pa.string()) for name in ("problem", "reason", "flag", "seed_split", "course_split")]
 )
 
 
@@ -77,21 +64,10 @@ def find_photos(
 ) -> tuple[list[PhotoFile], list[dict]]:
     """List every file that could be a photo, in order of its path, with notices about odd folders.
 
-    Parameters
-    ----------
-    profile : str
-        "sample": people and data/others. "lfw": people and all of LFW.
-    people : path, optional
-        Folder with one sub-folder per own person; data/people by default.
-    photos_each : str
-        "10-14": take only those of LFW's people who have 10 to 14 photos.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no folder `people`, or nothing at all was found.
-    ValueError
-        If `profile` or `photos_each` cannot be understood.
+    "sample" is `people` (a folder with one sub-folder per own person, data/people by default) and data/others, "lfw"
+    is `people` and all of LFW; photos_each="10-14" takes only those of LFW's people who have 10 to 14 photos. Raises
+    FileNotFoundError if there is no folder `people` or no photo at all, ValueError if `profile` or `photos_each`
+    cannot be understood.
     """
     if not re.fullmatch(r"\d+-\d+", photos_each):
         raise ValueError(f"photos of each person must be given as 10-14, say, not {photos_each!r}")
@@ -130,35 +106,20 @@ def assemble(
     progress: bool = True,
     decisions: dict[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Find, check and split all photos, and write the manifest.
+    """Find, check and split all photos (see `find_photos`), and write the manifest.
 
     No photo is ever changed, moved or deleted. Each is decoded once, and what was computed for it is kept by its
     content: a run that was killed goes on, and a second run does only what is new. Writes
-    outputs/<profile>/manifest.parquet, manifest.csv and checks.csv, and brings data/flags.csv up to date.
+    outputs/<profile>/manifest.parquet, manifest.csv and checks.csv, and brings data/flags.csv up to date. `backbone`,
+    by default the profile's, embeds the faces, here to compare a photo with its person's others. `decisions`, path to
+    "keep" or "drop", come on top of data/flags.csv, to see what would come of them: nothing is written then.
 
-    Parameters
-    ----------
-    profile, people, photos_each
-        As in `find_photos`.
-    backbone : Backbone, optional
-        Network that embeds the faces, here to compare a photo with its person's others; by default the profile's.
-    progress : bool
-    decisions : dict of str to str, optional
-        Path to "keep" or "drop", on top of data/flags.csv, to see what would come of it: nothing is written then.
-
-    Returns
-    -------
-    DataFrame
-        One row per file: path, sha256, person, source, licence, width, height, faces (how many were found), box
-        (x0, y0, x1, y1) and landmarks (x, y of image-left eye, image-right eye, nose, image-left and image-right
-        mouth corner) of the main face, in pixels of the upright photo, score (0 to 1), quality (sharpness, see
-        `examine.sharpness`), group (the same number for near duplicates), problem ("" or codes, see `checks`),
-        reason, flag, seed_split, course_split (both "" for photos that are not used).
-
-    Raises
-    ------
-    flags.FlagsError
-        If data/flags.csv cannot be understood.
+    Returned is one row per file: path, sha256, person, source, licence, width, height, faces (how many were found),
+    box (x0, y0, x1, y1) and landmarks (x, y of image-left eye, image-right eye, nose, image-left and image-right
+    mouth corner) of the main face, in pixels of the upright photo, score (0 to 1), quality (sharpness, see
+    `examine.sharpness`), group (the same number for near duplicates), problem ("" or codes, see `checks`), reason,
+    flag, seed_split, course_split (both "" for photos that are not used). Raises flags.FlagsError if data/flags.csv
+    cannot be understood.
     """
     decided = flags.read_flags()  # a mistake in there should show before the long work, not after
     files, rows = find_photos(profile, people, photos_each)
@@ -174,7 +135,9 @@ def assemble(
     rows += checks.person_checks(table, within_person_similarity(embeddings, table.person))
     rows += checks.name_checks(table) + checks.label_checks(table)
     found = checks.as_table(rows)
-    add_problems(table, found)
+    grave = found[(found.kind != "note") & (found.path != "")].groupby("path", sort=False)
+    table["problem"] = table.path.map(grave.check.agg(", ".join)).fillna("")
+    table["reason"] = table.path.map(grave.reason.agg("; ".join)).fillna("")
     table["flag"] = flags.decisions(table.path, table.sha256, decided)
     if decisions:
         table["flag"] = table.path.map(decisions).fillna(table.flag)
@@ -190,19 +153,13 @@ def look_at_photos(
 ) -> tuple[list[dict], list[str], np.ndarray, dict[str, float]]:
     """Read, check, search and embed photos, each decoded once; what has not changed is not even opened.
 
-    Returns
-    -------
-    (list of dict, list of str, ndarray of shape (n, d), dict of str to float)
-        What `examine` noted of each file; its SHA-256, "" where it cannot be read; the embedding of its main face,
-        nan without one; and the seconds spent on "detect" (all before the embedding) and "embed".
+    Returned is what `examine` noted of each file; its SHA-256, "" where it cannot be read; the embedding of its main
+    face, (n, d), nan without one; and the seconds spent on "detect" (all before the embedding) and "embed".
     """
-    hashes, looks, store = (
-        ContentCache("hashes"),
-        ContentCache(f"looks-{LOOKS}-{STORE}"),
-        embedding_store(backbone),
-    )
-    nobody = Gallery([], np.zeros((0, backbone.embedder().dimension)))
-    recogniser = Recogniser(detector(threads=1), backbone.embedder(), nobody, views=backbone.views)
+    hashes, looks, searched = (ContentCache(name) for name in ("hashes", f"looks-{LOOKS}-{STORE}", STORE))
+    store, embedder = embedding_store(backbone), backbone.embedder()
+    nobody = Gallery([], np.zeros((0, embedder.dimension)))
+    recogniser = Recogniser(detector(threads=1), embedder, nobody, views=backbone.views)
     records, sums, rows, crops = [], [], [], {}
     seconds = {"detect": 0.0, "embed": 0.0}
 
@@ -224,29 +181,28 @@ def look_at_photos(
         for part in batches(len(files), BATCH):
             start, batch = time.perf_counter(), [files[i] for i in part]
             own = _hashes(batch, hashes, pool)
-            values = cached(looks, own, lambda todo, b=batch, o=own: pool.map(look, *_pick(todo, b, o)))
+            values = cached(looks, own, partial(_in_pool, pool, look, batch, own))
             found = [json.loads(v) if v else _unreadable(f) for f, v in zip(batch, values, strict=True)]
+            # Where `detect_photos` looks too: what was searched here is not searched again for a lesson.
+            searched.put_many({s: pack(faces_of(r)) for s, r in zip(own, found, strict=True) if s in crops})
             faces = [_main_face(record) for record in found]
             keys = [embedding_key(s, face) if face else "" for s, face in zip(own, faces, strict=True)]
             middle = time.perf_counter()
-            rows += cached(
-                store,
-                keys,
-                lambda todo, b=batch, o=own, f=faces: embed_crops(
-                    backbone, pool.map(cut, *_pick(todo, b, o, f))
-                ),
-            )
+            crops_of = partial(_in_pool, pool, cut, batch, own, faces)
+            rows += cached(store, keys, lambda todo, crops_of=crops_of: embed_crops(backbone, crops_of(todo)))
             crops.clear()
             seconds["detect"] += middle - start
             seconds["embed"] += time.perf_counter() - middle
             records += found
             sums += [s if v else "" for s, v in zip(own, values, strict=True)]
             bar.update(len(part))
-    return records, sums, as_rows(rows, backbone.embedder().dimension), seconds
+    return records, sums, as_rows(rows, embedder.dimension), seconds
 
 
-def _pick(places: list[int], *columns: list) -> list[list]:
-    return [[column[i] for i in places] for column in columns]
+def _in_pool(pool: ThreadPoolExecutor, do: Callable, *columns_and_places: list) -> Iterator:
+    """Call `do` with the elements of each column at the given places."""
+    *columns, places = columns_and_places
+    return pool.map(do, *([column[i] for i in places] for column in columns))
 
 
 def _hashes(files: list[PhotoFile], kept: ContentCache, pool: ThreadPoolExecutor) -> list[str]:
@@ -258,11 +214,9 @@ def _hashes(files: list[PhotoFile], kept: ContentCache, pool: ThreadPoolExecutor
         except OSError:
             return None
 
-    values = cached(
-        kept, [f.fingerprint for f in files], lambda todo: pool.map(digest, [files[i] for i in todo])
-    )
+    values = cached(kept, [f.fingerprint for f in files], partial(_in_pool, pool, digest, files))
     fresh = [i for i, file in enumerate(files) if not file.fingerprint]
-    for i, value in zip(fresh, pool.map(digest, [files[i] for i in fresh]), strict=True):
+    for i, value in zip(fresh, _in_pool(pool, digest, files, fresh), strict=True):
         values[i] = value
     return [value.decode() if value else "" for value in values]
 
@@ -291,34 +245,32 @@ def _main_face(record: dict) -> Face | None:
 
 def as_table(files: list[PhotoFile], sums: list[str], records: list[dict]) -> pd.DataFrame:
     """Put what is known of each file into one row of the manifest to be, with what the checks want besides."""
-    return pd.DataFrame(
+    rows = [
         {
-            "path": [file.display_path for file in files],
-            "sha256": sums,
-            "person": [file.person for file in files],
-            "source": [file.source for file in files],
-            "licence": [file.licence for file in files],
-            "width": [record.get("width", 0) for record in records],
-            "height": [record.get("height", 0) for record in records],
-            "phash": [record.get("phash", "") for record in records],
-            "notes": [",".join(record.get("notes", ())) for record in records],
-            "fault": [record["problem"] for record in records],
-            "fault_reason": [record["reason"] for record in records],
+            "path": file.display_path,
+            "sha256": value,
+            "person": file.person,
+            "source": file.source,
+            "licence": file.licence,
+            "width": record.get("width", 0),
+            "height": record.get("height", 0),
+            "phash": record.get("phash", ""),
+            "notes": ",".join(record.get("notes", ())),
+            "fault": record["problem"],
+            "fault_reason": record["reason"],
         }
-    ).join(pd.DataFrame([_describe(record) for record in records]))
+        | _describe(record)
+        for file, value, record in zip(files, sums, records, strict=True)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _describe(record: dict) -> dict:
     """Describe the main face, and how large the largest other one is beside it."""
     faces, main = faces_of(record), record.get("main")
     if main is None:
-        return dict.fromkeys(("box", "landmarks")) | {
-            "faces": 0,
-            "score": math.nan,
-            "rival": 0.0,
-            "face_side": 0.0,
-            "quality": math.nan,
-        }
+        nothing = {"box": None, "landmarks": None, "faces": 0, "score": math.nan}
+        return nothing | {"rival": 0.0, "face_side": 0.0, "quality": math.nan}
     sides = np.stack([face.box[2:] - face.box[:2] for face in faces])
     areas = sides.prod(axis=1)
     face = faces[main]
@@ -333,13 +285,6 @@ def _describe(record: dict) -> dict:
     }
 
 
-def add_problems(table: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Put the codes and reasons of each photo's graver checks into its row."""
-    grave = found[(found.kind != "note") & (found.path != "")].groupby("path", sort=False)
-    table["problem"] = table.path.map(grave.check.agg(", ".join)).fillna("")
-    table["reason"] = table.path.map(grave.reason.agg("; ".join)).fillna("")
-
-
 def add_splits(table: pd.DataFrame) -> None:
     """Split the photos that have a face and that the reader has not dropped."""
     usable = (table.faces > 0) & (table.flag != "drop")
@@ -351,8 +296,7 @@ def add_splits(table: pd.DataFrame) -> None:
 
 
 def _write(profile: str, table: pd.DataFrame, found: pd.DataFrame) -> None:
-    folder = outputs_for(profile)
-    manifest = table[SCHEMA.names]
+    folder, manifest = outputs_for(profile), table[SCHEMA.names]
     buffer = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(manifest, SCHEMA, preserve_index=False), buffer, compression="zstd")
     written = manifest.copy()
@@ -362,15 +306,10 @@ def _write(profile: str, table: pd.DataFrame, found: pd.DataFrame) -> None:
     write_atomically(folder / "manifest.csv", _csv(written))
     shown = manifest[(manifest.problem != "") | (manifest.flag != "")]
     flags.update_flags(shown[list(flags.COLUMNS)].to_dict("records"), table.path)
-    record(
-        profile,
-        identities=int(manifest.person.nunique()),
-        images=len(manifest),
-        faces_found=int((manifest.faces > 0).sum()),
-    )
-    write_atomically(
-        folder / "manifest.parquet", buffer.getvalue().to_pybytes()
-    )  # last: the others wait for it
+    found = int((manifest.faces > 0).sum())
+    record(profile, identities=int(manifest.person.nunique()), images=len(manifest), faces_found=found)
+    # Last: the others wait for it.
+    write_atomically(folder / "manifest.parquet", buffer.getvalue().to_pybytes())
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -19,21 +19,12 @@ BLOCK = 512
 def near_pairs(
     hashes: Sequence[str], thumbnails: Sequence[str], sums: Sequence[str], persons: Sequence[str]
 ) -> np.ndarray:
-    """Find all pairs of photos that show the same picture: also in another size, crop or quality.
+    """Find all pairs of photos that show the same picture, also in another size, crop or quality: (pairs, 2) int64, i
+    < j.
 
     First by perceptual hash (Zauner 2010; the discrete cosine transform of the grey picture), which costs one
-    operation per pair, then, among those, by correlating the 32 x 32 grey copies.
-
-    Parameters
-    ----------
-    hashes, thumbnails, sums : sequence of str
-        From `examine.examine`: perceptual hashes and grey copies; and the SHA-256.
-    persons : sequence of str
-
-    Returns
-    -------
-    ndarray of shape (pairs, 2), int64
-        Positions i < j, in order.
+    operation per pair, then, among those, by correlating the 32 x 32 grey copies; `hashes` and `thumbnails` are from
+    `examine.examine`, `sums` the SHA-256.
     """
     bits = np.array([int(value, 16) for value in hashes], dtype=np.uint64)
     names = np.unique(np.asarray(persons, dtype=object).astype(str), return_inverse=True)[1]
@@ -62,12 +53,8 @@ def _normalised(thumbnail: str) -> np.ndarray:
 
 
 def duplicate_groups(count: int, pairs: np.ndarray) -> np.ndarray:
-    """Number the groups of photos that are connected by `pairs`, directly or through others.
-
-    Returns
-    -------
-    ndarray of shape (count,), int
-        Photos with the same number belong together.
+    """Number the groups of photos that `pairs` connect, directly or through others: (count,) int, the same for a
+    group.
     """
     if not len(pairs):
         return np.arange(count)
@@ -77,34 +64,24 @@ def duplicate_groups(count: int, pairs: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WithinPerson:
-    """How well photos agree with their person's others, and how well with somebody else.
+    """How well n photos agree with their person's others, and how well with somebody else."""
 
-    Attributes
-    ----------
-    own : ndarray of shape (n,)
-        Cosine similarity of each photo to the mean of its person's other photos; nan without a face and for
-        people with fewer than three photos: between two, nobody can say which one is wrong.
-    rival : ndarray of shape (n,)
-        Similarity to the most similar other person's mean; nan where `own` is not below `rare`.
-    who : list of str, n
-        That other person, or "".
-    common, rare : float
-        Similarities that 90 and 99 of 100 photos do not reach with a person that is not theirs; nan if there
-        is only one person.
-    """
-
+    # (n,) cosine similarity to the mean of the person's other photos; nan without a face and for people with
+    # fewer than three photos: between two, nobody can say which one is wrong.
     own: np.ndarray
-    rival: np.ndarray
-    who: list[str]
-    common: float
-    rare: float
+    rival: np.ndarray  # (n,) to the most similar other person's mean; nan where `own` is not below `rare`
+    who: list[str]  # that other person, or ""
+    common: (
+        float  # what 90 of 100 photos do not reach with a person that is not theirs; nan with one person only
+    )
+    rare: float  # what 99 of 100 do not reach
 
     def doubtful(self) -> np.ndarray:
         """Return the rows that probably show somebody else.
 
-        They agree with their person no better than one stranger in a hundred does, and either agree better
-        with somebody else or no better than one stranger in ten does. The first alone accuses sunglasses
-        and side views: on the sample 17 photos instead of 3.
+        They agree with their person no better than one stranger in a hundred does, and either agree better with
+        somebody else or no better than one stranger in ten does. The first alone accuses sunglasses and side views:
+        on the sample 17 photos instead of 3.
         """
         return np.flatnonzero((self.own < self.rare) & ((self.own < self.rival) | (self.own < self.common)))
 
@@ -112,11 +89,7 @@ class WithinPerson:
 def within_person_similarity(embeddings: np.ndarray, persons: Sequence[str]) -> WithinPerson:
     """Compare each photo with the others of its person, and the odd ones with everybody else.
 
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32
-        Unit rows; nan where there is no face.
-    persons : sequence of str, n
+    `embeddings` (n, d) float32 has unit rows, nan where there is no face.
     """
     names = np.asarray(persons, dtype=object).astype(str)
     good = np.flatnonzero(np.isfinite(embeddings).all(1))

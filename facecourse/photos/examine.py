@@ -18,15 +18,13 @@ ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 
 
 def examine(data: bytes, recogniser: Recogniser) -> tuple[dict, np.ndarray | None]:
-    """Decode a photo once and note everything that the manifest needs of it.
+    """Decode a photo once; note all that the manifest needs, ready for JSON, and cut the crops to embed (None without
+    a face).
 
-    Returns
-    -------
-    (dict, ndarray or None)
-        As JSON takes it: problem ("" or a code) and reason; of a readable photo width and height in pixels, notes
-        (codes: animated, cmyk, 16_bit, palette, transparent, turned), phash (16 hexadecimal digits), thumbnail
-        (32 x 32 grey, base64), faces (base64, see `faces_of`), main (place of the photo's person, or None) and
-        quality (`sharpness` of that face, or None). And the crops to embed of that face, None where there is none.
+    Noted are problem ("" or a code) and reason; of a readable photo width and height in pixels, notes (codes:
+    animated, cmyk, 16_bit, palette, transparent, turned), phash (16 hexadecimal digits), thumbnail (32 x 32 grey,
+    base64), faces (base64, see `faces_of`), main (place of the photo's person, or None) and quality (`sharpness` of
+    that face, or None).
     """
     try:
         image = open_photo(data)
@@ -36,6 +34,7 @@ def examine(data: bytes, recogniser: Recogniser) -> tuple[dict, np.ndarray | Non
         return {"problem": error.code, "reason": error.message}, None
     look = recogniser.look(image)
     main = look.main()
+    face = None if main is None else rounded(look.faces[main])
     small = Image.fromarray(shrink(image, 512)[0])
     thumbnail = small.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX).tobytes()
     record = {
@@ -48,9 +47,9 @@ def examine(data: bytes, recogniser: Recogniser) -> tuple[dict, np.ndarray | Non
         "thumbnail": base64.b64encode(thumbnail).decode(),
         "faces": base64.b64encode(pack(look.faces)).decode(),
         "main": main,
-        "quality": None if main is None else sharpness(image, rounded(look.faces[main]).box),
+        "quality": None if face is None else sharpness(image, face.box),
     }
-    return record, None if main is None else recogniser.cut(image, rounded(look.faces[main]))
+    return record, None if face is None else recogniser.cut(image, face)
 
 
 def faces_of(record: dict) -> list[Face]:
@@ -80,13 +79,9 @@ def storage_notes(data: bytes) -> list[str]:
 def sharpness(image: np.ndarray, box: np.ndarray) -> float:
     """Measure how sharp a face is: the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000).
 
-    Grey levels squared, from 0 (one flat colour), of the face brought to 112 x 112 pixels, so that faces of
-    different size compare. A face that was small in the photo comes out low, as it should.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), uint8
-    box : x0, y0, x1, y1 in pixels
+    Grey levels squared, from 0 (one flat colour), of the face at `box` (x0, y0, x1, y1 in pixels of `image`, (height,
+    width, 3) uint8), brought to 112 x 112 pixels, so that faces of different size compare. One that was small in the
+    photo comes out low, as it should.
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (int(round(float(value))) for value in box)

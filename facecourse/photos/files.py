@@ -18,48 +18,30 @@ FRESH_NS = 2_000_000_000  # a file changed twice within a clock tick looks uncha
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """One file in a person's folder.
+    """One file in a person's folder."""
 
-    Attributes
-    ----------
-    path : str
-        Where to open it.
-    display_path : str
-        As the manifest has it: with forward slashes, relative to the project where it lies inside.
-    person : str
-        Name made from the folder's name, see `person_name`.
-    source, licence : str
-    fingerprint : str
-        Changes whenever the file does; "" if it must not be relied on.
-    problem : str
-        "" or why it cannot be read at all.
-    """
-
-    path: str
-    display_path: str
-    person: str
+    path: str  # where to open it
+    display_path: (
+        str  # as the manifest has it: with forward slashes, relative to the project where it lies inside
+    )
+    person: str  # made from the folder's name, see `person_name`
     source: str
     licence: str
-    fingerprint: str
-    problem: str = ""
+    fingerprint: str  # changes whenever the file does; "" if it must not be relied on
+    problem: str = ""  # why it cannot be read at all
 
 
 def person_name(folder: str) -> str:
-    """Turn a folder's name into the person's name: "Zoë  Saldaña" -> "Zoë_Saldaña".
+    """Turn a folder's name into the person's, as LFW writes it: "Zoë Saldaña" -> "Zoë_Saldaña".
 
-    Unicode is brought into one form (NFC: macOS and Linux store accents differently), and runs of spaces become one
-    underscore, as LFW writes names.
+    Unicode is brought into one form (NFC: macOS and Linux store accents differently).
     """
     return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", folder)).strip("_") or folder
 
 
 def folder_name(person: str) -> str:
-    """Turn what somebody typed as a name into a folder name that every system takes.
-
-    Raises
-    ------
-    ValueError
-        If nothing is left of the name.
+    """Turn what somebody typed as a name into a folder name that every system takes; ValueError if nothing is left of
+    it.
     """
     composed = unicodedata.normalize("NFC", person)
     kept = "".join(c for c in composed if c.isprintable() and c not in '<>:"/\\|?*')
@@ -81,15 +63,10 @@ def name_key(person: str) -> str:
 
 
 def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list[dict]]:
-    """List the files of a folder with one sub-folder per person.
+    """List the files of a folder with one sub-folder per person, whose own folders belong to that person.
 
-    Folders inside a person's folder belong to that person. Returned are the files in order of their path, and
-    notices {check, person, path, reason} about what holds no photos.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
+    Returned are the files in order of their path, and notices {check, person, path, reason} about what holds no
+    photos. Raises FileNotFoundError if there is no such folder.
     """
     root = Path(folder).expanduser().resolve()
     if not root.is_dir():
@@ -105,10 +82,7 @@ def scan(folder: Path, source: str, licence: str) -> tuple[list[PhotoFile], list
             notices.append(_notice("stray_file", "", display, "lies in no person's folder"))
             continue
         person = person_name(entry.name)
-        found = [
-            _photo_file(path, display, person, source, licence)
-            for path, display in _below(entry.path, display)
-        ]
+        found = [_photo_file(*place, person, source, licence) for place in _below(entry.path, display)]
         if not found:
             notices.append(_notice("empty_folder", person, display, "holds no files"))
         files += found

@@ -26,10 +26,7 @@ def flags_path() -> Path:
 def read_flags() -> list[dict[str, str]]:
     """Return the rows of data/flags.csv, however a spreadsheet has saved it.
 
-    Raises
-    ------
-    FlagsError
-        If a flag is neither "keep", "drop" nor empty, or a column is missing.
+    Raises FlagsError if a flag is neither "keep", "drop" nor empty, or a column is missing.
     """
     path = flags_path()
     if not path.exists():
@@ -45,26 +42,20 @@ def read_flags() -> list[dict[str, str]]:
     if not {"path", "flag"} <= set(table):
         raise FlagsError(f"{path.name} needs the columns path and flag; it has {', '.join(table)}")
     rows = table.reindex(columns=COLUMNS, fill_value="").to_dict("records")
-    return [_checked(path, number, row) for number, row in enumerate(rows, start=2)]
-
-
-def _checked(path: Path, number: int, row: dict) -> dict[str, str]:
-    clean = {column: (row[column] or "").strip() for column in COLUMNS}
-    clean["flag"] = clean["flag"].lower()
-    if clean["flag"] not in DECISIONS:
-        raise FlagsError(
-            f"{path.name}, line {number}: flag must be keep, drop or empty, not {clean['flag']!r}"
-        )
-    return clean
+    rows = [{column: (row[column] or "").strip() for column in COLUMNS} for row in rows]
+    for number, row in enumerate(rows, start=2):
+        flag = row["flag"] = row["flag"].lower()
+        if flag not in DECISIONS:
+            raise FlagsError(f"{path.name}, line {number}: flag must be keep, drop or empty, not {flag!r}")
+    return rows
 
 
 def decisions(paths: Iterable[str], sums: Iterable[str], rows: list[dict[str, str]]) -> list[str]:
-    """Return the flag of each photo.
+    """Return the flag of each photo, given by path and SHA-256: "", "keep" or "drop"; `rows` are those of
+    `read_flags`.
 
-    A decision belongs to what the reader saw: it holds for the same file with the same content, and
-    follows a file that was renamed or moved; a different photo under the old name is asked about anew.
-
-    Returned is "", "keep" or "drop" for each photo, given by path and SHA-256; `rows` are those of `read_flags`.
+    A decision belongs to what the reader saw: it holds for the same file with the same content, and follows a file
+    that was renamed or moved; a different photo under the old name is asked about anew.
     """
     paths, sums = list(paths), list(sums)
     here = set(paths)
@@ -84,22 +75,12 @@ def update_flags(rows: list[dict[str, str]], paths: Iterable[str]) -> None:
     """
     here, shown = set(paths), {row["path"] for row in rows}
     moved = {row["sha256"] for row in rows if row["flag"]}
-    kept = [
-        row
-        for row in read_flags()
-        if row["flag"] and row["path"] not in shown and (row["path"] in here or row["sha256"] not in moved)
-    ]
-    _save(rows + kept)
+    others = [row for row in read_flags() if row["flag"] and row["path"] not in shown]
+    _save(rows + [row for row in others if row["path"] in here or row["sha256"] not in moved])
 
 
 def set_flag(path: str, flag: str) -> None:
-    """Decide about one photo, by its path in the manifest: "keep", "drop", or "" to take the decision back.
-
-    Raises
-    ------
-    ValueError
-        If `flag` is something else.
-    """
+    """Decide about one photo, by its path in the manifest: "keep", "drop", or "" to take the decision back."""
     if flag not in DECISIONS:
         raise ValueError(f"flag must be one of {DECISIONS}, not {flag!r}")
     rows = read_flags()

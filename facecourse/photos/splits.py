@@ -11,10 +11,10 @@ STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is n
 
 
 def seed_split(persons: Sequence[str], sums: Sequence[str], usable: Sequence[bool]) -> list[str]:
-    """Split as the original project did: 30 % of each identity's photos, rounded down, into val.
+    """Split as the original project did: 30 % of each identity's photos, rounded down, into "val", the rest into
+    "train".
 
-    Returned is "train", "val", or "" for photos that are not usable. The photos' SHA-256, `sums`, decides which are
-    taken: as good as chance, and the same on every machine.
+    Unusable photos get "". The photos' SHA-256, `sums`, decides: as good as chance, and the same on every machine.
     """
     split = [""] * len(persons)
     for rows in _by_key(persons, usable).values():
@@ -49,12 +49,10 @@ def course_split(
     shared = _shared_groups(persons, groups, usable)
     strangers = choose_strangers(persons, groups, sources, usable, doubled)
     for person, rows in _by_key(persons, usable).items():
-        if person in strangers:
-            for i in rows:
-                split[i] = strangers[person]
-            continue
         for i in rows:
-            split[i] = "train"
+            split[i] = strangers.get(person, "train")
+        if person in strangers:
+            continue
         own = defaultdict(list)
         for i in rows:
             if groups[i] not in shared:
@@ -95,9 +93,7 @@ def choose_strangers(
     strangers = {}
     for source, share in STRANGERS.items():
         people = [p for p in counts if of[p] == {source}]
-        if not people:
-            continue
-        few = np.quantile([counts[p] for p in people], 0.75)
+        few = np.quantile([counts[p] for p in people] or [0], 0.75)
         candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
         chosen = sorted(candidates, key=_stable_hash)[: round(share * len(people))]
         strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
