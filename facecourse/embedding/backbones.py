@@ -1,8 +1,7 @@
 """The pretrained networks: where their weights come from, and how they become the same architecture.
 
-All of them are Inception-ResNet V1 (Szegedy et al., 2017, arXiv:1602.07261) as facenet-pytorch builds it;
-they differ in the photos they were trained on, in the length of the embedding and in the preprocessing that
-they expect.
+All are Inception-ResNet V1 (Szegedy et al., 2017, arXiv:1602.07261) as facenet-pytorch builds it; they differ in the
+photos they were trained on, the length of the embedding and the preprocessing.
 """
 
 from __future__ import annotations
@@ -33,25 +32,12 @@ class BackboneError(ValueError):
 
 @dataclass(frozen=True)
 class Listed:
-    """One entry of the table of pretrained networks.
+    """One entry of the table of pretrained networks."""
 
-    Attributes
-    ----------
-    file : str
-        Key of data/sources.json, or "" where the weights come out of an archive.
-    dimension : int
-        Length of the embedding.
-    preprocessing : Preprocessing
-        What it was trained on.
-    published_lfw : float
-        LFW accuracy that its authors report, 0 to 1.
-    trained_on : str
-    """
-
-    file: str
-    dimension: int
-    preprocessing: Preprocessing
-    published_lfw: float
+    file: str  # key of data/sources.json, or "" where the weights come out of an archive
+    dimension: int  # of the embedding
+    preprocessing: Preprocessing  # that it was trained on
+    published_lfw: float  # accuracy that its authors report, 0 to 1
     trained_on: str
 
 
@@ -87,28 +73,14 @@ class Backbone:
     """A pretrained network, resolved once and handed on: its weights on disk, and all that changes an embedding.
 
     `dataclasses.replace` makes a variant: another `precision`, number of `views` or `preprocessing`.
-
-    Attributes
-    ----------
-    name : str
-        As listed in BACKBONES, or the file's own name for the reader's weights.
-    path : Path
-        Of the weights.
-    sha256 : str
-        Of that file.
-    preprocessing : Preprocessing
-    precision : str
-        "fp32" or "int8", see `quantisation.quantise`; torch computes with 32 bits in any case.
-    views : int
-        From how many crops a face is embedded (test-time augmentation), see `lambda_function.crops.tta_crops`.
     """
 
-    name: str
-    path: Path
-    sha256: str
+    name: str  # as listed in BACKBONES, or the file's own name for the reader's weights
+    path: Path  # of the weights
+    sha256: str  # of that file
     preprocessing: Preprocessing
-    precision: str = "fp32"
-    views: int = 1
+    precision: str = "fp32"  # or "int8", see `quantisation.quantise`; torch computes with 32 bits in any case
+    views: int = 1  # crops a face is embedded from (test-time augmentation), see `crops.tta_crops`
 
     @property
     def label(self) -> str:
@@ -145,10 +117,7 @@ class Backbone:
     def network(self) -> nn.Module:
         """Build the network in torch: evaluation mode, (n, 3, 160, 160) float32 -> (n, d) float32 unit rows.
 
-        Raises
-        ------
-        BackboneError
-            If the file's tensors are not exactly those of an Inception-ResNet V1.
+        Raises BackboneError if the file's tensors are not exactly those of an Inception-ResNet V1.
         """
         if self.path.suffix == ".h5":
             from facecourse.embedding.keras import keras_state
@@ -164,40 +133,21 @@ def _embedder(path: Path, preprocessing: Preprocessing, threads: int) -> Embedde
 
 def default_backbone(profile: str) -> str:
     """Return the name of a profile's backbone: msceleb1m, with 8 bits on lfw."""
-    return _defaults(profile)[0]
+    return DEFAULTS[paths.checked(profile)][0]
 
 
 def default_views(profile: str) -> int:
     """Return from how many views a profile embeds a face: 2 on the sample, 4 on lfw."""
-    return _defaults(profile)[1]
-
-
-def _defaults(profile: str) -> tuple[str, int]:
-    if profile not in DEFAULTS:
-        raise ValueError(f"PROFILE must be one of {', '.join(DEFAULTS)}, not {profile!r}")
-    return DEFAULTS[profile]
+    return DEFAULTS[paths.checked(profile)][1]
 
 
 @functools.lru_cache(maxsize=8)
 def find_backbone(name: str, views: int = 1) -> Backbone:
     """Resolve a backbone by name; its weights are fetched if need be.
 
-    Parameters
-    ----------
-    name : str
-        A key of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end it
-        computes with 8-bit integers.
-    views : int
-        1, 2 or 4.
-
-    Raises
-    ------
-    BackboneError
-        If `name` is neither a listed name nor a file.
-    ValueError
-        If `views` is another number.
-    facecourse.core.sources.SourceError
-        If the weights cannot be fetched; the message says what to do.
+    `name` is a key of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end it
+    computes with 8-bit integers. `views` are 1, 2 or 4. Raises BackboneError if `name` is neither a listed name nor a
+    file, ValueError for another number of views, core.sources.SourceError if the weights cannot be fetched.
     """
     check_views(views)
     whole = str(name).removesuffix(EIGHT_BITS)
@@ -236,10 +186,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:
 def build(state: dict[str, torch.Tensor]) -> nn.Module:
     """Build an Inception-ResNet V1 around a state_dict; `last_linear` tells the length of the embedding.
 
-    Raises
-    ------
-    BackboneError
-        If a tensor is missing, superfluous or of another shape.
+    Raises BackboneError if a tensor is missing, superfluous or of another shape.
     """
     from facenet_pytorch import InceptionResnetV1
     from torch import nn

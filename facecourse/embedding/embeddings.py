@@ -59,25 +59,12 @@ def as_rows(values: list[bytes | None], dimension: int) -> np.ndarray:
 def embed_faces(
     paths: list[Path], sha256s: list[str], faces: list[Face | None], backbone: Backbone, progress: bool = True
 ) -> np.ndarray:
-    """Embed one face of each photo; what has been computed once comes from data/cache/.
+    """Embed one face of each photo: (n, d) float32 unit rows, nan where there is no face or the photo cannot be read.
 
-    Parameters
-    ----------
-    paths : list of Path
-    sha256s : list of str
-        Of the photos' content.
-    faces : list of Face or None
-        In pixels of the upright photo.
-    backbone : Backbone
-    progress : bool
-        Show a bar with faces per second where something is computed.
-
-    Returns
-    -------
-    ndarray of shape (n, d), float32
-        Unit rows; nan where there is no face or the photo can no longer be read.
+    What has been computed once comes from data/cache/, found by the photos' content, `sha256s`; `faces` are in pixels
+    of the upright photos. A bar shows the faces per second where something is computed.
     """
-    store, values = embedding_store(backbone), []
+    store, rows = embedding_store(backbone), []
     keys = ["" if face is None else embedding_key(s, face) for s, face in zip(sha256s, faces, strict=True)]
 
     def cut(i: int) -> np.ndarray | None:
@@ -88,25 +75,17 @@ def embed_faces(
             return None
 
     known = store.get_many(key for key in keys if key)
-    bar = tqdm(
-        desc="embed",
-        total=len(keys),
-        unit="face",
-        disable=not progress or len(known) == len(set(keys) - {""}),
-    )
+    silent = not progress or len(known) == len(set(keys) - {""})
+    bar = tqdm(desc="embed", total=len(keys), unit="face", disable=silent)
     with bar, ThreadPoolExecutor(THREADS) as pool:
         for part in batches(len(keys), BATCH):
-            own = [keys[i] for i in part]
-            start = part.start
-            values += cached(
-                store,
-                own,
-                lambda todo, start=start: embed_crops(
-                    backbone, list(pool.map(cut, [start + i for i in todo]))
-                ),
-            )
+
+            def compute(todo: list[int], part: range = part) -> Iterator[bytes | None]:
+                return embed_crops(backbone, pool.map(cut, [part[i] for i in todo]))
+
+            rows += cached(store, [keys[i] for i in part], compute)
             bar.update(len(part))
-    return as_rows(values, backbone.embedder().dimension)
+    return as_rows(rows, backbone.embedder().dimension)
 
 
 def embed_manifest(manifest: pd.DataFrame, backbone: Backbone, progress: bool = True) -> np.ndarray:
@@ -122,9 +101,5 @@ def embed_manifest(manifest: pd.DataFrame, backbone: Backbone, progress: bool = 
 def load_crops(manifest: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
     """Cut the main face out of every photo: (n, size, size, 3) uint8."""
     rows = zip(manifest["path"], manifest["box"], manifest["landmarks"], strict=True)
-    return np.stack(
-        [
-            crop_face(open_photo(ROOT / path), face_of(box, points), preprocessing)
-            for path, box, points in rows
-        ]
-    )
+    crops = (crop_face(open_photo(ROOT / path), face_of(*face), preprocessing) for path, *face in rows)
+    return np.stack(list(crops))

@@ -38,14 +38,9 @@ def fold(network: nn.Module) -> nn.Module:
 
 
 def export_onnx(network: nn.Module, path: Path) -> float:
-    """Write a backbone as ONNX, for any number of faces at a time, and compare it with torch.
+    """Write a backbone as ONNX, for any number of faces at a time, compare it with torch, and return their `parity`.
 
-    Returned is `parity`; `path` appears only when that holds.
-
-    Raises
-    ------
-    BackboneError
-        If it is above PARITY.
+    `path` appears only when that is at most PARITY; else BackboneError is raised.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     sample = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
@@ -76,6 +71,5 @@ def parity(network: nn.Module, path: Path) -> float:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
         expected = network(pixels).numpy()
-    return float(
-        np.abs(session.run(None, {session.get_inputs()[0].name: pixels.numpy()})[0] - expected).max()
-    )
+    (found,) = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})
+    return float(np.abs(found - expected).max())

@@ -14,19 +14,10 @@ def save_gallery(profile: str, gallery: Gallery) -> None:
 
 
 def load_gallery(profile: str, decided: bool = False) -> Gallery:
-    """Return a profile's gallery.
+    """Return a profile's gallery; `decided` if it must have its threshold, which notebook 04 chooses.
 
-    Parameters
-    ----------
-    profile : str
-        "sample" or "lfw".
-    decided : bool
-        Whether it must have its threshold, which notebook 04 chooses.
-
-    Raises
-    ------
-    facecourse.core.paths.MissingInput
-        If notebook 03, or 04, has not been run with this profile, or not since the course was brought up to date.
+    Raises core.paths.MissingInput if notebook 03, or 04, has not been run with this profile, or not since the course
+    was brought up to date.
     """
     path = require(outputs_for(profile) / FILE, "03_finetune")
     try:

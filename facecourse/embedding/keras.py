@@ -11,22 +11,20 @@ from torch import nn
 
 from facecourse.embedding.backbones import BackboneError
 
+NORMS = (nn.BatchNorm2d, nn.BatchNorm1d)
+
 
 def keras_state(path: Path) -> dict[str, torch.Tensor]:
     """Map all 490 tensors of facenet_keras.h5 onto facenet-pytorch's names.
 
-    Convolutions turn from (height, width, in, out) to (out, in, height, width). The Keras network has no
-    scale in its batch norms (gamma is 1) and keeps moving averages under other names.
-
-    Raises
-    ------
-    BackboneError
-        If a tensor of the file finds no place, or a place no tensor.
+    Convolutions turn from (height, width, in, out) to (out, in, height, width). The Keras network has no scale in its
+    batch norms (gamma is 1) and keeps moving averages under other names. Raises BackboneError if a tensor of the file
+    finds no place, or a place no tensor.
     """
     stored = _read_h5(path)
     state, taken = {}, set()
     for name, module in InceptionResnetV1().named_modules():
-        if isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.BatchNorm1d)) or name == "last_linear":
+        if isinstance(module, (nn.Conv2d, *NORMS)) or name == "last_linear":
             layer = keras_name(name)
             for part, tensor_name in _parts(module).items():
                 key = f"{layer}/{tensor_name}:0"
@@ -34,7 +32,7 @@ def keras_state(path: Path) -> dict[str, torch.Tensor]:
                     raise BackboneError(f"{path.name} has no tensor {key}")
                 taken.add(key)
                 state[f"{name}.{part}"] = _turn(stored[key])
-            if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
+            if isinstance(module, NORMS):
                 state[f"{name}.weight"] = torch.ones_like(state[f"{name}.bias"])
                 state[f"{name}.num_batches_tracked"] = torch.tensor(0)
     if taken != stored.keys():
@@ -44,15 +42,14 @@ def keras_state(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_h5(path: Path) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
+
+    def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            found["/".join(name.split("/")[-2:])] = item[()]
+
     try:
         with h5py.File(path) as file:
-            file["model_weights"].visititems(
-                lambda name, item: (
-                    found.update({"/".join(name.split("/")[-2:]): item[()]})
-                    if isinstance(item, h5py.Dataset)
-                    else None
-                )
-            )
+            file["model_weights"].visititems(note)
     except (OSError, KeyError) as error:
         raise BackboneError(f"{path.name} is not a Keras weights file: {error}") from error
     return found
@@ -60,16 +57,13 @@ def _read_h5(path: Path) -> dict[str, np.ndarray]:
 
 def _parts(module: nn.Module) -> dict[str, str]:
     """Name the tensors of a layer: here -> in Keras."""
-    if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
+    if isinstance(module, NORMS):
         return {"bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     return {"weight": "kernel"} | ({"bias": "bias"} if module.bias is not None else {})
 
 
 def _turn(values: np.ndarray) -> torch.Tensor:
-    if values.ndim == 4:
-        values = values.transpose(3, 2, 0, 1)
-    elif values.ndim == 2:
-        values = values.T
+    values = values.transpose(3, 2, 0, 1) if values.ndim == 4 else values.T
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 

@@ -51,28 +51,17 @@ def calibration_crops(preprocessing: Preprocessing) -> np.ndarray:
 
 
 def quantise(onnx_path: Path, crops: np.ndarray, preprocessing: Preprocessing, target: Path) -> Path:
-    """Write a backbone with 8-bit weights (per output channel) and activations (per tensor).
+    """Write a backbone (`onnx_path`, from `export.export_onnx`) with 8-bit weights per output channel and activations
+    per tensor.
 
     Post-training static quantisation (Jacob et al., 2018, arXiv:1712.05877): each tensor's range is measured on
-    the crops. Weights keep 7 of 8 bits: x86 processors without VNNI add pairs of products in 16 bits, which
-    full weights would overflow. The second layer stays as it is: what it takes in from the first has a few
-    values so large that 256 steps are too coarse for all others. That costs no time that could be measured, and
-    brings the embeddings from a cosine of 0.991 to the 32-bit ones to 0.998 (512 faces of LFW).
+    `crops`, (n, size, size, 3) uint8, a hundred faces like those to come, none that a figure is reported on. Weights
+    keep 7 of 8 bits: x86 processors without VNNI add pairs of products in 16 bits, which full weights would overflow.
+    The second layer stays as it is: what it takes in from the first has a few values so large that 256 steps are too
+    coarse for all others. That costs no time that could be measured, and brings the embeddings from a cosine of 0.991
+    to the 32-bit ones to 0.998 (512 faces of LFW).
 
-    Parameters
-    ----------
-    onnx_path : Path
-        As `export.export_onnx` writes it.
-    crops : ndarray of shape (n, size, size, 3), uint8
-        A hundred faces like those to come; none that a figure is reported on.
-    preprocessing : Preprocessing
-    target : Path
-        File to write, with the same input and output; it is returned.
-
-    Raises
-    ------
-    ValueError
-        Without crops: the ranges cannot be guessed.
+    `target`, with the same input and output, is returned. Raises ValueError without crops.
     """
     if not len(crops):
         raise ValueError("quantisation needs a few face crops to measure the ranges of the activations")
