@@ -17,6 +17,7 @@ from facecourse.deployment.cloud import REGION, Cloud, CloudError
 from facecourse.deployment.package import TEMPLATE, lambda_runtime
 from lambda_function.pipeline import sha256_of
 
+NOTE = "endpoint.json"  # of a deployment's address, in outputs/<profile>/
 AUTH_TYPES = ("AWS_IAM", "NONE")  # of the template; a local cloud would take any word
 UNFINISHED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 
@@ -53,20 +54,15 @@ class Stored:
 def make_bucket(cloud: Cloud, name: str) -> None:
     """Make a private bucket, or bring an existing one of ours to the same state.
 
-    Public access is blocked in all four ways, every object is encrypted at rest, every version kept, old
-    versions go after 30 days, and a request without TLS is refused.
-
-    Raises
-    ------
-    CloudError
-        If the name belongs to another account, or may not be used.
+    Public access is blocked in all four ways, every object is encrypted at rest, every version kept, old versions go
+    after 30 days, and a request without TLS is refused. Raises CloudError if the name belongs to another account, or
+    may not be used.
     """
-    s3 = cloud.client("s3")
-    place = {"CreateBucketConfiguration": {"LocationConstraint": cloud.region}}
+    s3, place = cloud.client("s3"), {}
+    if cloud.region != REGION:
+        place = {"CreateBucketConfiguration": {"LocationConstraint": cloud.region}}
     try:
-        s3.create_bucket(
-            Bucket=name, ObjectOwnership="BucketOwnerEnforced", **({} if cloud.region == REGION else place)
-        )
+        s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **place)
     except ClientError as error:
         if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
             raise CloudError(f"the bucket {name} cannot be made: {error}") from None
@@ -110,12 +106,7 @@ def describe_bucket(cloud: Cloud, name: str) -> dict[str, object]:
 def upload(cloud: Cloud, bucket: str, prefix: str, path: Path) -> Stored:
     """Send a file to <prefix>/<start of its hash>.<extension>, unless the same content is there already.
 
-    S3 compares the SHA-256 that is sent along with what arrives, and refuses a damaged upload.
-
-    Raises
-    ------
-    botocore.exceptions.ClientError
-        If S3 refuses the file.
+    S3 compares the SHA-256 that is sent along with what arrives, and refuses a damaged upload (ClientError).
     """
     s3, sha256, size = cloud.client("s3"), sha256_of(path), path.stat().st_size
     checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
@@ -129,14 +120,12 @@ def upload(cloud: Cloud, bucket: str, prefix: str, path: Path) -> Stored:
     if held.get("ChecksumSHA256") != checksum:
         bar = {"total": size, "desc": f"{path.name} to S3", "leave": False}
         with open(path, "rb") as file, tqdm.wrapattr(file, "read", **bar) as body:
-            held = s3.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=body,
-                ChecksumAlgorithm="SHA256",
-                ChecksumSHA256=checksum,
-                ServerSideEncryption="AES256",
-            )
+            safe = {
+                "ChecksumAlgorithm": "SHA256",
+                "ChecksumSHA256": checksum,
+                "ServerSideEncryption": "AES256",
+            }
+            held = s3.put_object(Bucket=bucket, Key=key, Body=body, **safe)
     return Stored(bucket, key, held.get("VersionId", ""), sha256, size)
 
 
@@ -180,12 +169,8 @@ def deploy(
 
     `code` and `model` are the function's zip and the bundle's, both in the deployment's bucket. `authorisation` is
     "AWS_IAM" for signed requests only, or "NONE" for everyone who knows the address. `settings` are further
-    parameters of the template, for example MemorySize=1024.
-
-    Raises
-    ------
-    CloudError
-        If the stack cannot be made; with CloudFormation's own reasons.
+    parameters of the template, for example MemorySize=1024. Raises CloudError, with CloudFormation's own reasons, if
+    the stack cannot be made.
     """
     if authorisation not in AUTH_TYPES:
         raise CloudError(f"AUTHORISATION must be one of {', '.join(AUTH_TYPES)}, not {authorisation!r}")
@@ -219,12 +204,8 @@ def deploy(
     address = next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "Url")
     deployment = Deployment(cloud, names, cloud.public_url(address))
     note = {"url": deployment.url, "kind": cloud.kind, "authorisation": authorisation, "region": cloud.region}
-    write_atomically(_note(profile), (json.dumps(note, indent=2) + "\n").encode())
+    write_atomically(outputs_for(profile) / NOTE, (json.dumps(note, indent=2) + "\n").encode())
     return deployment
-
-
-def _note(profile: str) -> Path:
-    return outputs_for(profile) / "endpoint.json"
 
 
 def _stack_status(cloud: Cloud, stack: str) -> str | None:
@@ -264,20 +245,10 @@ def _wait(cloud: Cloud, stack: str, change: str) -> None:
 def tear_down(cloud: Cloud, profile: str) -> pd.DataFrame:
     """Delete everything that belongs to a profile's deployment, and ask for each part whether it is gone.
 
-    It goes by names, so that it also removes what an interrupted run left. A local cloud is stopped last. The
-    note of the address goes when nothing else is left.
-
-    Returns
-    -------
-    DataFrame
-        what, asked (the question put to AWS), answer, gone (bool).
-
-    Raises
-    ------
-    CloudError
-        If CloudFormation cannot delete the stack; nothing else is touched then.
-    botocore.exceptions.BotoCoreError
-        If AWS does not answer: that proves nothing.
+    It goes by names, so that it also removes what an interrupted run left. A local cloud is stopped last. The note of
+    the address goes when nothing else is left. Returned are, by what: asked (the question put to AWS), answer, gone
+    (bool). Raises CloudError if CloudFormation cannot delete the stack; nothing else is touched then. Raises
+    botocore's BotoCoreError if AWS does not answer: that proves nothing.
     """
     names, rows = names_for(cloud, profile), []
     if cloud.running:
@@ -290,23 +261,19 @@ def tear_down(cloud: Cloud, profile: str) -> pd.DataFrame:
         rows.append(("local cloud", "process", "running" if cloud.running else "ended", not cloud.running))
     table = pd.DataFrame(rows, columns=["what", "asked", "answer", "gone"]).set_index("what")
     if table["gone"].all():
-        _note(profile).unlink(missing_ok=True)
+        (outputs_for(profile) / NOTE).unlink(missing_ok=True)
     return table
 
 
 def _ask_what_is_left(cloud: Cloud, names: Names) -> list[tuple[str, str, str, bool]]:
-    functions, s3 = cloud.client("lambda"), cloud.client("s3")
+    functions, s3, name = cloud.client("lambda"), cloud.client("s3"), {"FunctionName": names.stack}
     status = _stack_status(cloud, names.stack)
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=names.log)["logGroups"]
     log = any(group["logGroupName"] == names.log for group in groups)
     return [
         ("stack", "DescribeStacks", status or "does not exist", status is None),
-        _ask("function", "GetFunction", lambda: functions.get_function(FunctionName=names.stack)),
-        _ask(
-            "address",
-            "GetFunctionUrlConfig",
-            lambda: functions.get_function_url_config(FunctionName=names.stack),
-        ),
+        _ask("function", "GetFunction", lambda: functions.get_function(**name)),
+        _ask("address", "GetFunctionUrlConfig", lambda: functions.get_function_url_config(**name)),
         _ask("bucket", "HeadBucket", lambda: s3.head_bucket(Bucket=names.bucket)),
         ("log", "DescribeLogGroups", "still there" if log else "does not exist", not log),
     ]

@@ -21,18 +21,12 @@ from lambda_function.pipeline import BUNDLE_FILES, bundle_version, check_bundle,
 
 
 def build_bundle(profile: str, backbone: Backbone) -> Path:
-    """Put everything that the function needs into outputs/<profile>/model/ and model.zip.
+    """Put everything that the function needs into outputs/<profile>/model/, which is returned, and model.zip.
 
     `backbone` is that of the gallery, in any precision. The same inputs give the same bytes, and a kill leaves the
-    old folder, the new one or none, never a mixture. The report's `export` gets onnx_mb, the backbone's size as it
-    is deployed, in megabytes (10**6 bytes). Returns the folder.
-
-    Raises
-    ------
-    facecourse.core.paths.MissingInput
-        If notebook 03 or 04 has not been run with this profile.
-    ValueError
-        If the gallery was made with another backbone.
+    old folder, the new one or none, never a mixture. The report's `export` gets onnx_mb, the deployed backbone's size
+    in 10**6 bytes. Raises MissingInput if notebook 03 or 04 has not been run with this profile, ValueError if the
+    gallery was made with another backbone.
     """
     gallery = load_gallery(profile, decided=True)
     made_with = gallery.about.get("backbone")
@@ -71,11 +65,8 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
 def export_parity(backbone: Backbone) -> pd.DataFrame:
     """Run every network in 32 bits beside the torch network it was exported from, on the same random pixels.
 
-    Returns
-    -------
-    DataFrame
-        By network: MB, and the largest absolute difference over all its outputs (boxes in fractions of the
-        window, landmarks likewise, probabilities; numbers of a unit embedding).
+    Returned are, by network, MB and the largest absolute difference over all its outputs (boxes and landmarks in
+    fractions of the window, probabilities; numbers of a unit embedding).
     """
     from facecourse.embedding.export import parity
 

@@ -46,16 +46,10 @@ class Cloud:
         """Return boto3's client of one service, for example "s3"."""
         # An emulator needs no signed bodies; over HTTP boto3 would read a file twice to sign it.
         s3 = {"addressing_style": "path", "payload_signing_enabled": False} if self.endpoint else None
-        config = Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"max_attempts": 4, "mode": "standard"},
-            s3=s3,
-            proxies={} if self.kind == "local" else None,
-        )
-        return self.session.client(
-            service, region_name=self.region, endpoint_url=self.endpoint or None, config=config
-        )
+        proxies, retries = {} if self.kind == "local" else None, {"max_attempts": 4, "mode": "standard"}
+        config = Config(connect_timeout=5, read_timeout=60, retries=retries, s3=s3, proxies=proxies)
+        place = {"region_name": self.region, "endpoint_url": self.endpoint or None}
+        return self.session.client(service, config=config, **place)
 
     def public_url(self, function_url: str) -> str:
         """Return the address at which this machine reaches a Function URL, without a slash at its end."""
@@ -79,10 +73,7 @@ class Cloud:
 class LocalCloud(Cloud):
     """ministack, started for this process alone: own port, own folder, this machine only.
 
-    Raises
-    ------
-    CloudError
-        If it does not answer within START_SECONDS.
+    Raises CloudError if it does not answer within START_SECONDS.
     """
 
     def __init__(self):
@@ -96,16 +87,12 @@ class LocalCloud(Cloud):
         own = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder)}
         own |= {"S3_DATA_DIR": str(folder / "s3"), "STATE_DIR": str(folder / "state")}
         own |= {"MINISTACK_REGION": REGION, "LOG_LEVEL": "WARNING"}
-        own |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+        own |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         own |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
         with open(folder / "log.txt", "wb") as log:
+            command, streams = [sys.executable, ministack_server.__file__], {"stdout": log, "stderr": log}
             self._process = subprocess.Popen(
-                [sys.executable, ministack_server.__file__],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=kept | own,
-                cwd=folder,
+                command, stdin=subprocess.PIPE, **streams, env=kept | own, cwd=folder
             )
         atexit.register(self.stop)
         deadline = time.monotonic() + START_SECONDS
@@ -159,10 +146,7 @@ def _local_session() -> boto3.Session:
 def open_cloud(agreed: str = "") -> Cloud:
     """Return AWS if `agreed` is the sentence in `YES`, word for word, else a local cloud, started unless one runs.
 
-    Raises
-    ------
-    CloudError
-        If `agreed` is anything else but empty, or AWS does not accept the credentials.
+    Raises CloudError if `agreed` is anything else but empty, or AWS does not accept the credentials.
     """
     if agreed == YES:
         return _open_aws()

@@ -57,12 +57,8 @@ def build_package(for_lambda: bool = False) -> Path:
     """Pack the function into a zip in data/cache/, again only when code, libraries or Python have changed.
 
     `for_lambda` has pip fetch the libraries for Lambda's Linux, from whatever system this is. Else they are those
-    that are installed here, which needs no network: what the local cloud runs.
-
-    Raises
-    ------
-    PackageError
-        If pip fails, or the zip would unpack to more than Lambda takes.
+    that are installed here, which needs no network: what the local cloud runs. Raises PackageError if pip fails, or
+    the zip would unpack to more than Lambda takes.
     """
     target, folder = "lambda" if for_lambda else "local", paths.CACHE / "package"
     digest = hashlib.sha256(f"{VERSION} {sys.version_info[:2]} {sys.platform}".encode())
@@ -209,15 +205,10 @@ def example_photo(face: Path, width: int = 640, height: int = 480) -> bytes:
 
 
 def measure_function(package: Path, bundle: Path, photo: bytes, runs: int = 10) -> FunctionSpeed:
-    """Unpack the function's zip, start it in a clean Python on one thread, and let it recognise one photo.
+    """Unpack the function's zip, start it in a clean Python on one thread, and let it recognise one photo, a JPEG.
 
-    `package` is from `build_package`, `bundle` the model's folder: its way from S3 is not part of the figures.
-    `photo` is a JPEG, `runs` the number of further answers after the first.
-
-    Raises
-    ------
-    PackageError
-        If it ends without an answer.
+    `package` is from `build_package`, `bundle` the model's folder: its way from S3 is not part of the figures. After
+    the first answer there are `runs` more. Raises PackageError if it ends without an answer.
     """
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(package) as opened:

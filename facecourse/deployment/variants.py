@@ -26,16 +26,11 @@ ERRORS = ("FPIR %", "FNIR %")  # lower is better; of everything else, higher
 def compare_variants(profile: str, backbone: Backbone, runs: int = 15) -> pd.DataFrame:
     """Measure each precision with the profile's own gallery and threshold, which stay as they are.
 
-    `backbone` is as the gallery was made with it: losses are counted against its precision, which comes first.
-    `runs` is how often the timing is repeated.
-
-    Returns
-    -------
-    DataFrame
-        By precision: MB (10**6 bytes); ms per face (median, one thread, all views); top-1 of at most MATED test
-        photos, FPIR and FNIR at the threshold, and on lfw the accuracy on two of its ten folds, from one view,
-        all in per cent; points lost, the largest loss on any of these figures; and answers changed, the photos
-        whose name, or "unknown", is not that of the first row.
+    `backbone` is as the gallery was made with it: losses are counted against its precision, which comes first. The
+    timing is repeated `runs` times. Returned are, by precision: MB (10**6 bytes); ms per face (median, one thread,
+    all views); top-1 of at most MATED test photos, FPIR and FNIR at the threshold, and on lfw the accuracy on two of
+    its ten folds, from one view, all in per cent; points lost, the largest loss on any of these figures; and answers
+    changed, the photos whose name, or "unknown", is not that of the first row.
     """
     gallery, manifest = load_gallery(profile, decided=True), load_manifest(profile)
     order = [backbone.precision, *({"fp32", "int8"} - {backbone.precision})]
