@@ -28,12 +28,8 @@ class EndpointError(RuntimeError):
 def endpoint_url(profile: str) -> str:
     """Return the address of the function that notebook 05 has deployed; "" if none is up.
 
-    An address on this computer ends with the kernel that serves it, and the note of it may be left: it is asked first.
-
-    Raises
-    ------
-    EndpointError
-        If the note that notebook 05 left is damaged.
+    An address on this computer ends with the kernel that serves it, and the note of it may be left: it is asked
+    first. Raises EndpointError if that note is damaged.
     """
     path = outputs_for(profile) / "endpoint.json"
     try:
@@ -54,12 +50,8 @@ def endpoint_url(profile: str) -> str:
 def serve_function(profile: str) -> LocalFunction:
     """Put the function's own code behind HTTP on this computer, until the kernel stops.
 
-    What answers is what notebook 05 deploys: the handler and the bundle; only AWS between is missing.
-
-    Raises
-    ------
-    MissingInput
-        If notebook 05 has not built the model bundle yet.
+    What answers is what notebook 05 deploys: the handler and the bundle; only AWS between is missing. Raises
+    MissingInput if notebook 05 has not built the bundle yet.
     """
     bundle = require(outputs_for(profile) / "model", "05_deploy_lambda")
     LOGGER.setLevel(logging.WARNING)  # a line of JSON for every photo would come out under the photos
@@ -67,14 +59,11 @@ def serve_function(profile: str) -> LocalFunction:
 
 
 def ask(url: str, data: bytes, image: np.ndarray) -> list[dict]:
-    """Have the deployed function name the faces of a photo: as `Recogniser.recognise` gives them, in pixels of `image`.
+    """Have the deployed function name the faces of a photo: as `Recogniser.recognise` gives them, in pixels of
+    `image`.
 
     `image`, (height, width, 3) uint8 RGB, is the file `data` decoded: of one over MAX_BYTES a smaller copy is sent.
-
-    Raises
-    ------
-    EndpointError
-        If the function is down, too slow, refuses the photo or answers something else.
+    Raises EndpointError if the function is down, too slow, refuses the photo or answers something else.
     """
     kind, scale = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream", 1.0
     if len(data) > MAX_BYTES:

@@ -53,16 +53,9 @@ def _photo(axes, result: Result, faces: list[dict]) -> None:
         colour, line = (COLOURS["blue"], "-") if known else (COLOURS["orange"], (0, (4, 2)))
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour, lw=2, ls=line))
         text = f"{place} {shown_name(face['name'])}" if len(faces) <= SHOWN_FACES else str(place)
-        axes.text(
-            (x0 + x1) / 2,
-            y1,
-            text.replace(" ", "\n", 2),
-            ha="center",
-            va="top",
-            fontsize=7.5,
-            color="white",
-            bbox={"facecolor": colour if known else "#8A5A00", "edgecolor": "none", "pad": 1.5},
-        )
+        box = {"facecolor": colour if known else "#8A5A00", "edgecolor": "none", "pad": 1.5}
+        look = {"ha": "center", "va": "top", "fontsize": 7.5, "color": "white", "bbox": box}
+        axes.text((x0 + x1) / 2, y1, text.replace(" ", "\n", 2), **look)
 
 
 def _bars(axes, place: int, face: dict, threshold: float) -> None:

@@ -42,11 +42,10 @@ class Result:
         if self.recognition is not None:
             faces = self.recognition.names(threshold=threshold)
         else:
-            faces = [
-                face
-                | {"name": next((p["name"] for p in face["top"][:1] if p["score"] >= threshold), UNKNOWN)}
-                for face in self.faces
-            ]
+            faces = [face | {"name": UNKNOWN} for face in self.faces]
+            for face in faces:
+                if face["top"] and face["top"][0]["score"] >= threshold:
+                    face["name"] = face["top"][0]["name"]
         return sorted(faces, key=lambda face: face["box"][0])
 
     def names(self, threshold: float) -> list[str]:
@@ -66,12 +65,7 @@ class Enrolment:
 class RecognitionSession:
     """The recogniser of one profile, with the people enrolled in this session; it keeps no photos.
 
-    Raises
-    ------
-    MissingInput
-        If notebook 05 has not built the model bundle yet.
-    BundleError
-        If the bundle is damaged.
+    Raises MissingInput if notebook 05 has not built the model bundle yet, BundleError if the bundle is damaged.
     """
 
     def __init__(self, profile: str):
@@ -93,10 +87,7 @@ class RecognitionSession:
     def function_url(self) -> str:
         """Return where the deployed function answers: notebook 05's while it is up, else one served here.
 
-        Raises
-        ------
-        EndpointError
-            If the note that notebook 05 left is damaged.
+        Raises EndpointError if the note that notebook 05 left is damaged.
         """
         if url := endpoint_url(self.profile):
             return url
@@ -177,10 +168,7 @@ class RecognitionSession:
 def photos_at(path: str | Path) -> list[tuple[str, bytes]]:
     """Read a photo, or every file of a folder, as the uploader would deliver it: (file name, content).
 
-    Raises
-    ------
-    FileNotFoundError
-        If nothing is there.
+    Raises FileNotFoundError if nothing is there.
     """
     path = Path(path).expanduser()
     files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]

@@ -72,22 +72,15 @@ def save_photos(
     """Save photos of one person, (file name, content), as they are: as Name_0001.jpg and on in the person's folder.
 
     `name` is as somebody types it, see `folder_name`; `people` is data/people by default. Returns the files that were
-    written, and a sentence about each photo that was not.
-
-    Raises
-    ------
-    ValueError
-        If nothing is left of the name.
-    OSError
-        If the folder cannot be written.
+    written, and a sentence about each photo that was not. Raises ValueError if nothing is left of the name, OSError
+    if the folder cannot be written.
     """
     person = folder_name(name)
     folder = Path(people or paths.PEOPLE_DIR).expanduser() / person
     folder.mkdir(parents=True, exist_ok=True)
-    known = {
-        hashlib.sha256(path.read_bytes()).digest(): path.name for path in folder.iterdir() if path.is_file()
-    }
-    numbers = [int(found[1]) for path in folder.iterdir() if (found := re.search(r"_(\d+)$", path.stem))]
+    there = [path for path in folder.iterdir() if path.is_file()]
+    known = {hashlib.sha256(path.read_bytes()).digest(): path.name for path in there}
+    numbers = [int(found[1]) for path in there if (found := re.search(r"_(\d+)$", path.stem))]
     number, written, refused = max(numbers, default=0), [], []
     for original, data in files:
         try:

@@ -26,16 +26,9 @@ FULL = ipywidgets.Layout(width="100%")
 class TryIt:
     """Upload, name, move the threshold, enrol, remove: one widget over a `RecognitionSession`.
 
-    The networks run in a thread of their own, so that the page goes on answering meanwhile; uploads queue. That thread
-    and the kernel's own both change `current` and `results`, so they do it under a lock.
-
-    Attributes
-    ----------
-    widget : ipywidgets.Widget
-    current : Result or None
-        What is on screen.
-    results : deque of Result
-        The last results, newest first; a new deque whenever all photos are forgotten.
+    The networks run in a thread of their own, so that the page goes on answering meanwhile; uploads queue. That
+    thread and the kernel's own both change `current` (on screen) and `results` (the last ones, newest first; a new
+    deque whenever all photos are forgotten), so they do it under a lock.
     """
 
     def __init__(self, session: RecognitionSession, bundled: list[Path]):
@@ -43,51 +36,42 @@ class TryIt:
         self.results: deque[Result] = deque(maxlen=REMEMBERED)
         self._lock, self._worker = threading.RLock(), ThreadPoolExecutor(max_workers=1)
         self.upload = UploadButton("Upload photos", self.open, "fc-upload")
-        self.where = ipywidgets.ToggleButtons(options=[HERE, DEPLOYED])
-        self.where.add_class("fc-where")
-        self.threshold = ipywidgets.FloatSlider(
-            session.threshold, min=0, max=1, step=0.01, description="Threshold", readout_format=".2f"
-        )
-        self.threshold.add_class("fc-threshold")
+        self.where = _classed(ipywidgets.ToggleButtons(options=[HERE, DEPLOYED]), "fc-where")
+        look = {"description": "Threshold", "readout_format": ".2f"}
+        slider = ipywidgets.FloatSlider(session.threshold, min=0, max=1, step=0.01, **look)
+        self.threshold = _classed(slider, "fc-threshold")
         self.threshold.observe(lambda _: self.draw(), "value")
         reset = _button(
             f"back to {session.threshold:.2f}",
             lambda: setattr(self.threshold, "value", session.threshold),
             tooltip="as notebook 04 chose it",
         )
-        self.status = ipywidgets.HTML()
-        self.status.add_class("fc-status")
+        self.status = _classed(ipywidgets.HTML(), "fc-status")
         self.progress = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="200px", visibility="hidden"))
         self.stage = ResultStage()
-        self.past = _row()
-        self.past.add_class("fc-history")
+        self.past = _classed(_row(), "fc-history")
         self.enrolment = EnrolPanel(self)
         forget = _button("Forget all photos", self.forget, "fc-forget", icon="trash")
-        self.widget = ipywidgets.VBox(
-            [
-                _row(self.upload.widget, self.where),
-                _row(*(self._bundled(path) for path in bundled)),
-                _row(self.status, self.progress),
-                _row(self.threshold, reset),
-                self.stage.widget,
-                ipywidgets.HBox([ipywidgets.HTML("<b>Last results</b>"), forget]),
-                self.past,
-                self.enrolment.widget,
-            ],
-            layout=FULL,
-        )
-        self.widget.add_class("fc-try-it")
+        rows = [
+            _row(self.upload.widget, self.where),
+            _row(*(self._bundled(path) for path in bundled)),
+            _row(self.status, self.progress),
+            _row(self.threshold, reset),
+            self.stage.widget,
+            ipywidgets.HBox([ipywidgets.HTML("<b>Last results</b>"), forget]),
+            self.past,
+            self.enrolment.widget,
+        ]
+        self.widget = _classed(ipywidgets.VBox(rows, layout=FULL), "fc-try-it")
         self.draw()
 
     def _bundled(self, path: Path) -> ipywidgets.Widget:
-        button = _button(
-            path.stem.replace("_", " "),
-            lambda: self.open([(path.name, path.read_bytes())]),
-            "fc-bundled",
-            width="130px",
-        )
-        picture = _thumbnail(open_photo(path))
-        return ipywidgets.VBox([picture, button], layout=ipywidgets.Layout(align_items="center"))
+        def open_it() -> None:
+            self.open([(path.name, path.read_bytes())])
+
+        button = _button(shown_name(path.stem), open_it, "fc-bundled", width="130px")
+        layout = ipywidgets.Layout(align_items="center")
+        return ipywidgets.VBox([_thumbnail(open_photo(path)), button], layout=layout)
 
     def open(self, photos: list[tuple[str, bytes]]) -> None:
         """Name the faces of photos, (file name, content), one after the other, and show each as it is done."""
@@ -180,9 +164,8 @@ class TryIt:
 
     def _say(self, html: str, wrong: bool = False) -> None:
         mark = "border-left:4px solid #D55E00;padding-left:8px" if wrong else ""
-        self.status.value = (
-            f'<div role="status" aria-live="polite" style="line-height:1.4;{mark}">{html}</div>'
-        )
+        style = f"line-height:1.4;{mark}"
+        self.status.value = f'<div role="status" aria-live="polite" style="{style}">{html}</div>'
 
 
 class ResultStage:
@@ -191,13 +174,11 @@ class ResultStage:
     def __init__(self):
         cell = {"grid_area": "photo", "width": "100%", "margin": "0"}
         self.photo = ipywidgets.Image(format="jpeg", layout=ipywidgets.Layout(**cell))
-        self.boxes = ipywidgets.HTML(layout=ipywidgets.Layout(**cell))
-        self.boxes.add_class("fc-boxes")
+        self.boxes = _classed(ipywidgets.HTML(layout=ipywidgets.Layout(**cell)), "fc-boxes")
         self.frame = ipywidgets.GridBox(
             [self.photo, self.boxes], layout=ipywidgets.Layout(grid_template_areas='"photo"', display="none")
         )
-        self.faces = ipywidgets.HTML()
-        self.faces.add_class("fc-faces")
+        self.faces = _classed(ipywidgets.HTML(), "fc-faces")
         self.widget = ipywidgets.VBox([self.frame, self.faces], layout=FULL)
 
     def show(self, result: Result, threshold: float) -> None:
@@ -236,9 +217,8 @@ class PastResult(ipywidgets.VBox):
 
     def rename(self, threshold: float) -> None:
         """Write the names that hold at `threshold`."""
-        self.text.value = (
-            f'<div style="line-height:1.2;font-size:85%">{caption(self.result, threshold)}</div>'
-        )
+        text = caption(self.result, threshold)
+        self.text.value = f'<div style="line-height:1.2;font-size:85%">{text}</div>'
 
 
 class EnrolPanel:
@@ -246,15 +226,11 @@ class EnrolPanel:
 
     def __init__(self, page: TryIt):
         self.page, self.session = page, page.session
-        self.person = ipywidgets.Text(placeholder="name of the person", continuous_update=True)
-        self.person.add_class("fc-person")
+        self.person = _classed(ipywidgets.Text(placeholder="name of the person"), "fc-person")
         self.photos = UploadButton("Enrol from photos", self.enrol, "fc-enrol")
-        self.leaving = ipywidgets.Combobox(
-            placeholder="name to remove", options=self.session.people, ensure_option=False
-        )
-        self.leaving.add_class("fc-leaving")
-        self.message = ipywidgets.HTML()
-        self.message.add_class("fc-enrol-message")
+        leaving = ipywidgets.Combobox(placeholder="name to remove", options=self.session.people)
+        self.leaving = _classed(leaving, "fc-leaving")
+        self.message = _classed(ipywidgets.HTML(), "fc-enrol-message")
         on_screen = _button("Enrol from the photo on screen", self.enrol_on_screen, "fc-enrol-screen")
         self.widget = ipywidgets.VBox(
             [
@@ -302,9 +278,8 @@ class EnrolPanel:
     def _tell(self, text: str, notes: list[str] = ()) -> None:
         self.leaving.options = self.session.people
         listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
-        self.message.value = (
-            f'<div role="status" style="line-height:1.4">{escape(text)}<ul>{listed}</ul></div>'
-        )
+        content = f"{escape(text)}<ul>{listed}</ul>"
+        self.message.value = f'<div role="status" style="line-height:1.4">{content}</div>'
         self.page.draw()
 
 
@@ -312,18 +287,22 @@ def _row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
     return ipywidgets.HBox(children, layout=ipywidgets.Layout(flex_flow="row wrap"))
 
 
-def _button(text: str, on_click: Callable[[], None], name: str = "", width: str = "auto", **options):
-    button = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width=width), **options)
-    if name:
-        button.add_class(name)
+def _classed(widget: ipywidgets.Widget, name: str) -> ipywidgets.Widget:
+    """Give a widget a CSS class, by which it is found."""
+    widget.add_class(name)
+    return widget
+
+
+def _button(text: str, on_click: Callable[[], None], name: str = "fc-button", width: str = "auto", **options):
+    layout = ipywidgets.Layout(width=width)
+    button = _classed(ipywidgets.Button(description=text, layout=layout, **options), name)
     button.on_click(lambda _: on_click())
     return button
 
 
 def _thumbnail(image) -> ipywidgets.Image:
-    layout = ipywidgets.Layout(
-        height=f"{THUMBNAIL}px", width="140px", object_fit="contain", object_position="center"
-    )
+    fit = {"object_fit": "contain", "object_position": "center"}
+    layout = ipywidgets.Layout(height=f"{THUMBNAIL}px", width="140px", **fit)
     return ipywidgets.Image(value=jpeg(image, 2 * THUMBNAIL), format="jpeg", layout=layout)
 
 
