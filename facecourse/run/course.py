@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -71,12 +72,10 @@ def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
 
 
 def check_settings(profile: str) -> None:
-    """Refuse now what would stop a notebook minutes later; make paths absolute, since notebooks run in another folder.
+    """Refuse now what would stop a notebook minutes later; make paths absolute, since notebooks run in another
+    folder.
 
-    Raises
-    ------
-    WrongSetting
-        With what is wrong and what would be right.
+    Raises WrongSetting with what is wrong and what would be right.
     """
     from facecourse.embedding.backbones import BACKBONES, EIGHT_BITS
 
@@ -103,12 +102,10 @@ def check_settings(profile: str) -> None:
 
 
 def run_notebook(name: str, folder: Path) -> float:
-    """Execute a notebook of the course, save it in `folder` as .ipynb and .html even if a cell fails; return the seconds.
+    """Execute a notebook, save it in `folder` as .ipynb and .html even if a cell fails; return the seconds.
 
-    Raises
-    ------
-    CellExecutionError, CellTimeoutError, RuntimeError
-        If a cell fails or hangs, or if the kernel dies or does not start.
+    Raises CellExecutionError, CellTimeoutError or RuntimeError if a cell fails or hangs, or the kernel dies or does
+    not start.
     """
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     start = time.perf_counter()
@@ -143,18 +140,15 @@ def machine() -> str:
     """Name what a run was measured on: cores, processor with the instructions that matter, and NVIDIA card if any."""
     try:
         text = Path("/proc/cpuinfo").read_text()
-        model = next(
-            line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
-        )
+        model = re.search(r"^model name\s*: (.+)$", text, re.M)[1]
         model += ", AVX-512 with VNNI" if "avx512_vnni" in text else ", no AVX-512"
-    except (OSError, StopIteration):
+    except (OSError, TypeError):  # not Linux, or a processor without a name
         model = platform.processor() or platform.machine()
     card = "no GPU"
     if shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        card = (
-            subprocess.run(query, capture_output=True, text=True).stdout.strip().replace("\n", ", ") or card
-        )
+        cards = subprocess.run(query, capture_output=True, text=True).stdout.splitlines()
+        card = ", ".join(cards) or card
     return f"{THREADS} cores, {model}, {card}"
 
 
