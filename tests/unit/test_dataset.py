@@ -13,11 +13,11 @@ import pytest
 
 from facecourse.core import paths, sources
 from facecourse.detection import detector
-from facecourse.embedding.backbones import find_backbone
+from facecourse.embedding.backbones import Backbone, find_backbone
 from facecourse.photos import checks, dataset, flags, splits
 from facecourse.photos.duplicates import within_person_similarity
 from lambda_function.photos import open_photo
-from lambda_function.pipeline import Embedder, Recogniser
+from lambda_function.pipeline import Recogniser, unit
 from tests.conftest import ROOT
 from tests.unit import bad_photos
 
@@ -38,12 +38,23 @@ def keep_to(folder, patch):
     return folder
 
 
+class Quick:
+    """An embedder that looks at a face's coarse colours: what is tested here is the way from photos to a manifest."""
+
+    dimension, preprocessing = 48, find_backbone("msceleb1m").preprocessing
+
+    def embed(self, crops):
+        blocks = np.asarray(crops, np.float32).reshape(len(crops), -1, 4, 40, 4, 40, 3)
+        return unit(blocks.mean((1, 3, 5)).reshape(len(crops), -1))
+
+
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
+    monkeypatch.setattr(Backbone, "embedder", lambda backbone, threads=1: Quick())
     return keep_to(tmp_path, monkeypatch)
 
 
-def copy_people(target, names, photos=5):
+def copy_people(target, names, photos=3):
     for name in names:
         (target / name).mkdir(parents=True)
         for path in sorted((PEOPLE / name).iterdir())[:photos]:
@@ -75,7 +86,7 @@ class TestBadPhotos:
             yield folder, expected, manifest, dataset.load_checks("sample"), before
 
     def test_every_bad_file_is_reported_for_what_it_is(self, result):
-        folder, expected, _, found, _ = result
+        folder, expected, manifest, found, _ = result
         assert len(expected) >= 40
         listed = found.groupby("path").check.agg(set).to_dict()
         prefix = f"{(folder / 'people').as_posix()}/"
@@ -85,22 +96,15 @@ class TestBadPhotos:
             if not listed.get(prefix + name, set()) & wanted
         }
         assert not wrong
-
-    def test_good_photos_beside_them_are_not_accused(self, result):
-        manifest = result[2]
         good = manifest[manifest.path.str.contains("/good_")]
-        assert len(good) == 4 and (good.problem == "").all() and (good.course_split != "").all()
+        assert len(good) == 4 and (good.problem == "").all()
+        assert ((manifest.course_split != "") == (manifest.faces > 0)).all()
 
     def test_no_file_was_changed_moved_or_lost(self, result):
         folder, expected, manifest, _, before = result
         assert content(folder / "people") == before
         assert len(manifest) == len(expected) - 2 + 4 + 14  # without the folder and the stray file
         assert (manifest.groupby("path").size() == 1).all()
-
-    def test_what_cannot_be_used_is_in_no_split(self, result):
-        manifest = result[2]
-        assert (manifest[manifest.faces == 0].course_split == "").all()
-        assert (manifest[manifest.faces > 0].course_split != "").all()
 
     def test_each_check_has_words_and_a_picture(self, result):
         from facecourse.lessons.assembling import show_problems
@@ -159,17 +163,15 @@ def test_one_new_photo_costs_the_work_of_one_photo(workspace, monkeypatch):
     monkeypatch.setattr("facecourse.photos.examine.open_photo", counted("decoded", open_photo))
     monkeypatch.setattr(dataset, "open_photo", counted("decoded", open_photo))
     monkeypatch.setattr(Recogniser, "detect", counted("searched", Recogniser.detect))
-    monkeypatch.setattr(Embedder, "embed", counted("embedded", Embedder.embed))
+    monkeypatch.setattr(Quick, "embed", counted("embedded", Quick.embed))
     assemble(people)
     assert seen == {"decoded": 0, "searched": 0, "embedded": 0}
     new = sorted((PEOPLE / "Ada_Ferro").iterdir())[-1]
     shutil.copy(new, people / "Ada_Ferro" / "new.jpg")
-    assert len(assemble(people)) == 11
+    assert len(assemble(people)) == 7
     assert seen == {"decoded": 1, "searched": 1, "embedded": 1}
-    dataset.assemble(
-        "sample", people, find_backbone("msceleb1m", 2), progress=False
-    )  # another number of views
-    assert seen["decoded"] == 12 and seen["searched"] == 1 and seen["embedded"] == 2
+    dataset.assemble("sample", people, find_backbone("msceleb1m", 2), progress=False)  # other views
+    assert seen == {"decoded": 8, "searched": 1, "embedded": 2}
 
 
 def test_what_a_decision_would_do_can_be_seen_without_writing_anything(workspace):
@@ -209,55 +211,42 @@ def test_a_flag_survives_a_spreadsheet_and_a_typing_error_is_named(workspace):
     assert "remove" in flags.flags_path().read_text()  # left for the reader to correct
 
 
-NAMES = [
-    "Zoë Saldaña",
-    "J. R. R. Tolkien",
-    "CON",
-    "aux.",
-    "李小龙",
-    "O'Neill, Conan",
-    "name..dots",
-    "100%",
-    "-rf",
-]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_names_of_all_kinds(workspace, name):
-    people = copy_people(workspace / "people", ["Bruno_Takala"])
-    shutil.copytree(people / "Bruno_Takala", people / name)
-    for number, path in enumerate(sorted((people / name).iterdir())):
-        shutil.copy(sorted((PEOPLE / "Ada_Ferro").iterdir())[number], path)
+def test_names_of_all_kinds_and_one_name_in_two_unicode_forms(workspace):
+    names = [
+        "J. R. R. Tolkien",
+        "CON",
+        "aux.",
+        "李小龙",
+        "O'Neill, Conan",
+        "name..dots",
+        "100%",
+        "-rf",
+        "zoe",
+    ]
+    spellings = [unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD")]
+    people, photos = workspace / "people", sorted((ROOT / "data" / "others").glob("*/*.jpg"))
+    for name, photo in zip([*names, *spellings], photos, strict=False):
+        (people / name).mkdir(parents=True)
+        shutil.copy(photo, people / name)
     manifest = assemble(people)
-    person = unicodedata.normalize("NFC", name).replace(" ", "_")
-    assert set(manifest.person) == {person, "Bruno_Takala"}
-    assert (manifest[manifest.person == person].faces == 1).all()
+    assert set(manifest.person) == {name.replace(" ", "_") for name in [*names, spellings[0]]}
+    assert len(manifest) == len(names) + 2 and (manifest.faces == 1).all()
     assert all(dataset.photo_path(path).exists() for path in manifest.path)
-
-
-def test_one_name_in_two_unicode_forms_is_one_person_and_other_spellings_are_listed(workspace):
-    people = copy_people(workspace / "people", ["Bruno_Takala"])
-    spellings = [unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë"), "zoe"]
-    for name, path in zip(spellings, sorted((PEOPLE / "Ada_Ferro").iterdir()), strict=False):
-        (people / name).mkdir(exist_ok=True)
-        shutil.copy(path, people / name)
-    manifest = assemble(people)
-    assert set(manifest.person) == {"Bruno_Takala", "Zoë", "zoe"}
     found = dataset.load_checks("sample")
     assert "zoe" in found[found.check == "similar_names"].reason.iloc[0]
 
 
 def test_the_same_person_in_lfw_and_own_people_is_one_identity(workspace, monkeypatch):
     people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
-    lfw = copy_people(workspace / "lfw", ["Ada_Ferro", "Eun_Saramova"], photos=7)
+    lfw = copy_people(workspace / "lfw", ["Ada_Ferro", "Eun_Saramova"], photos=5)
     monkeypatch.setattr(sources, "lfw_photos", lambda: lfw)
     manifest = dataset.assemble("lfw", people, find_backbone("msceleb1m"), progress=False)
     ada = manifest[manifest.person == "Ada_Ferro"]
     assert set(ada.source) == {"people", "lfw"} and not ada.course_split.str.startswith("unknown").any()
     found = dataset.load_checks("lfw")
     assert found[found.check == "merged"].person.tolist() == ["Ada_Ferro"]
-    assert (found.check == "duplicate").sum() == 5  # the five photos that are in both places
-    slice_ = dataset.assemble("lfw", people, find_backbone("msceleb1m"), photos_each="8-20", progress=False)
+    assert (found.check == "duplicate").sum() == 3  # those that are in both places
+    slice_ = dataset.assemble("lfw", people, find_backbone("msceleb1m"), photos_each="6-20", progress=False)
     assert set(slice_.source) == {"people"}
 
 
@@ -269,7 +258,7 @@ def test_without_lfw_the_run_goes_on_and_says_so(workspace, monkeypatch, capsys)
 
     monkeypatch.setattr(sources, "lfw_photos", gone)
     manifest = dataset.assemble("lfw", people, find_backbone("msceleb1m"), progress=False)
-    assert len(manifest) == 10 and "Without lfw" in capsys.readouterr().out
+    assert len(manifest) == 6 and "Without lfw" in capsys.readouterr().out
     assert "missing_source" in set(dataset.load_checks("lfw").check)
 
 
@@ -286,14 +275,16 @@ def test_a_credited_photo_has_its_own_licence(workspace):
     name = sorted((people / "Ada_Ferro").iterdir())[0].relative_to(people).as_posix()
     (people / "credits.csv").write_text(f"path,title,author,licence\n{name},File:x,Somebody,CC BY 4.0\n")
     licences = assemble(people).licence
-    assert (licences == "CC BY 4.0").sum() == 1 and len(licences) == 10
+    assert (licences == "CC BY 4.0").sum() == 1 and len(licences) == 6
 
 
 KILLED = '''
 import os, pathlib, shutil, signal, sys, time
 from facecourse.core import cache, paths
-from facecourse.embedding.backbones import find_backbone
+from facecourse.embedding.backbones import Backbone, find_backbone
 from facecourse.photos import dataset
+from tests.unit.test_dataset import Quick
+Backbone.embedder = lambda backbone, threads=1: Quick()
 folder, people, networks = pathlib.Path(sys.argv[1]), sys.argv[2], paths.CACHE
 paths.THREADS = 1
 dataset.BATCH = 2
@@ -346,9 +337,9 @@ status, steps = run(folder / "whole", 0)
 assert status == 0, status
 expected = outcome(folder / "whole")
 killed = 0
-for k in range(13):
+for k in range(9):
     place = folder / str(k)
-    for moment in (1 + k * (steps - 1) // 12, 2 + k % 5):  # the second time while it goes on from there
+    for moment in (1 + k * (steps - 1) // 8, 2 + k % 5):  # the second time while it goes on from there
         status, took = run(place, moment)
         killed += status == signal.SIGKILL
         assert status in (0, signal.SIGKILL), (moment, status)
@@ -368,7 +359,7 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_manifest(tmp_path)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     print(done.stdout)
-    assert int(done.stdout.split()[1]) >= 20
+    assert int(done.stdout.split()[1]) >= 12
 
 
 class TestSplits:
@@ -386,7 +377,7 @@ class TestSplits:
         usable = [rng.random() < 0.95 for _ in persons]
         return persons, sums, groups, from_where, usable
 
-    @pytest.mark.parametrize("seed", range(60))
+    @pytest.mark.parametrize("seed", range(40))
     def test_nothing_leaks_between_any_two_sides(self, seed):
         persons, sums, groups, from_where, usable = self.random_case(seed)
         split = splits.course_split(persons, sums, groups, from_where, usable)
@@ -406,7 +397,7 @@ class TestSplits:
             if sides & {"val", "test"}:
                 assert len({groups[i] for i in rows if split[i] == "train"}) >= 2
 
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", range(5))
     def test_seed_split_takes_thirty_percent_rounded_down(self, seed):
         persons, sums, _, _, usable = self.random_case(seed)
         split = splits.seed_split(persons, sums, usable)
@@ -425,7 +416,7 @@ class TestSplits:
         assert before and not set(before) & set(after)
 
     def test_a_new_person_moves_nobody_to_another_side(self):
-        persons, sums, groups, from_where, usable = self.random_case(3)
+        persons, sums, groups, _, usable = self.random_case(3)
         from_where = ["people"] * len(persons)
         before = splits.course_split(persons, sums, groups, from_where, usable)
         after = splits.course_split(
@@ -454,20 +445,13 @@ def people_as_vectors(rng):
 
 
 def test_only_photos_that_look_like_somebody_else_are_doubted():
-    found = [
-        within_person_similarity(*people_as_vectors(np.random.default_rng(seed))).doubtful()
-        for seed in range(50)
-    ]
-    assert all(7 in rows for rows in found)
-    assert np.mean([15 in rows for rows in found]) >= 0.8  # random directions are closer than real strangers
-    assert not any(set(rows) - {7, 15} for rows in found)
-
-
-def test_a_doubtful_photo_is_told_apart_from_one_without_a_face_or_without_company():
-    vectors, persons = people_as_vectors(np.random.default_rng(0))
+    several = [people_as_vectors(np.random.default_rng(seed)) for seed in range(50)]
+    found = [within_person_similarity(*one) for one in several]
+    rows = [one.doubtful() for one in found]
+    assert all(7 in one for one in rows) and not any(set(one) - {7, 15} for one in rows)
+    assert np.mean([15 in one for one in rows]) >= 0.8  # random directions are closer than real strangers
+    assert found[0].who[7] == "P03" and found[0].rival[7] > found[0].own[7]
+    vectors, persons = several[0]
     vectors[20] = np.nan  # no face
-    found = within_person_similarity(vectors, persons)
-    assert found.who[7] == "P03" and found.rival[7] > found.own[7] and np.isnan(found.own[20])
-    assert np.isnan(
-        within_person_similarity(vectors[:2], ["A", "A"]).own
-    ).all()  # two photos: nobody can say which is wrong
+    assert np.isnan(within_person_similarity(vectors, persons).own[20])
+    assert np.isnan(within_person_similarity(vectors[:2], ["A", "A"]).own).all()  # of two, which is wrong?
