@@ -89,15 +89,10 @@ def test_good_photos_are_kept_and_each_other_one_is_left_out_for_its_reason(coll
     assert len(kept) >= 8 and all(title.startswith("File:Ada_Ferro") for title in kept)
     assert len(list((people / NAME).iterdir())) == len(kept)
     assert "File:Not free.png" not in server.fetched and "File:Scan.tif" not in server.fetched
-
-
-def test_credits_name_author_licence_and_page_of_every_kept_photo(collected):
-    server, table, people, _ = collected
     rows = read_credits(people)
     assert set(rows) == {path.relative_to(people).as_posix() for path in (people / NAME).iterdir()}
     for row in rows.values():
-        assert row["author"] == "Some Body" and row["licence"] == "CC BY-SA 4.0"
-        assert row["licence_url"].startswith("https://creativecommons.org/")
+        assert (row["author"], row["licence"]) == ("Some Body", "CC BY-SA 4.0")
         assert row["source"].startswith(f"{server.url}/wiki/") and row["title"].startswith("File:")
 
 
@@ -107,9 +102,7 @@ def test_the_client_introduces_itself_and_asks_as_documented(collected):
     first = server.asked[0]
     assert first["action"] == "query" and first["format"] == "json" and first["maxlag"] == "5"
     assert first["gsrnamespace"] == "6" and '"Ada Ferro"' in first["gsrsearch"]
-    assert (
-        len(server.asked) == 9
-    )  # 21 pages in fives, each in two halves but for the last, which has one page
+    assert len(server.asked) == 9  # 21 pages in fives, each in two halves but for the last
     assert {asked.get("gsroffset") for asked in server.asked} == {None, "0", "5", "10", "15", "20"}
 
 
@@ -121,12 +114,8 @@ def test_a_second_run_asks_for_nothing_but_what_failed(collected):
     again = collect.collect_people({NAME: "Ada Ferro"}, people, server.api, pause=0)
     assert server.asked == [] and set(server.fetched) == {"File:Gone.png"}
     assert again.equals(table) and {path: path.read_bytes() for path in people.rglob("*.*")} == before
-
-
-def test_a_photo_that_the_reader_removed_stays_away(collected):
-    server, table, people, _ = collected
     gone = sorted((people / NAME).iterdir())[1]
-    gone.unlink()
+    gone.unlink()  # what the reader removed stays away
     again = collect.collect_people({NAME: "Ada Ferro"}, people, server.api, pause=0)
     assert not gone.exists() and (again.verdict == "removed").sum() == 1
 
@@ -171,14 +160,6 @@ def test_without_a_network_the_command_says_what_to_do(capsys):
     assert "Check the network" in capsys.readouterr().err
 
 
-def test_a_throttled_photo_is_asked_for_again(tmp_path):
-    photos = shots(NAME, 5)
-    with wiki(photos) as server:
-        server.photo_faults[photos[1]["title"]] = [429, 503]
-        table = collect.collect_people([NAME], tmp_path / "people", server.api, pause=0)
-    assert (table.verdict == "kept").all()
-
-
 def test_nobody_is_kept_where_no_three_agree(tmp_path):
     photos = [shot for name in ("Ada_Ferro", "Farid_Okonska", "Leopold_Anwar") for shot in shots(name, 1)]
     with wiki(photos) as server:
@@ -207,27 +188,16 @@ def test_the_largest_group_wins_wherever_the_search_begins():
     ("code", "short", "free"),
     [
         ("cc-by-sa-4.0", "CC BY-SA 4.0", True),
-        ("cc-by-3.0-de", "CC BY 3.0 de", True),
-        ("cc0", "CC0", True),
-        ("pd", "Public domain", True),
         ("", "Public domain", True),
-        ("", "CC BY 2.0", True),
         ("godl-india", "GODL-India", True),
         ("cc-by-nc-2.0", "CC BY-NC 2.0", False),
         ("cc-by-nd-2.0", "CC BY-ND 2.0", False),
-        ("cc-by-nc-sa-4.0", "CC BY-NC-SA 4.0", False),
-        ("", "Fair use", False),
         ("", "", False),
     ],
 )
 def test_free_licences(code, short, free):
     photo = CommonsPhoto(1, "File:x", "", "image/png", 9, 9, "", short, "", "", code)
     assert photo.free is free
-
-
-def test_the_default_names_are_the_twelve(tmp_path):
-    names = collect.names_to_collect()
-    assert len(names) == 12 and names["Shushma_Swaraj"] == "Sushma Swaraj"
 
 
 def test_killed_while_collecting_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
@@ -252,7 +222,7 @@ def test_killed_while_collecting_it_goes_on_and_ends_the_same(tmp_path, monkeypa
     assert len(list((people / NAME).iterdir())) == len(read_credits(people)) == 8
 
 
-@pytest.mark.parametrize("stop", range(1, 9))
+@pytest.mark.parametrize("stop", [1, 4, 8])
 def test_interrupted_at_any_photo_it_goes_on_from_there(tmp_path, monkeypatch, stop):
     real, calls = commons.download, []
 
@@ -264,8 +234,10 @@ def test_interrupted_at_any_photo_it_goes_on_from_there(tmp_path, monkeypatch, s
         real(url, part)
 
     monkeypatch.setattr(commons, "download", interrupted)
-    with wiki(shots(NAME, 8)) as server:
+    photos = shots(NAME, 8)
+    with wiki(photos) as server:
+        server.photo_faults[photos[1]["title"]] = [429, 503]  # asked for again
         with pytest.raises(KeyboardInterrupt):
             collect.collect_people([NAME], tmp_path / "people", server.api, pause=0)
         table = collect.collect_people([NAME], tmp_path / "people", server.api, pause=0)
-        assert len(server.fetched) == 8 and (table.verdict == "kept").all()
+        assert len(server.fetched) == 8 + 2 and (table.verdict == "kept").all()

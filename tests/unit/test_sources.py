@@ -62,15 +62,6 @@ def test_an_interrupted_download_goes_on_where_it_stopped():
         ]
 
 
-def test_what_an_earlier_run_left_is_used():
-    paths.DOWNLOADS.mkdir()
-    (paths.DOWNLOADS / f"{NAME}.part").write_bytes(DATA[:1000])
-    with serving({NAME: DATA}) as server:
-        describe([f"{server.url}/{NAME}"])
-        assert sources.fetch(NAME).read_bytes() == DATA
-        assert server.requests[0][1] == "bytes=1000-"
-
-
 @pytest.mark.parametrize(
     "left", [b"something else" * 50, DATA, DATA + b"more"], ids=["foreign", "all", "too much"]
 )
@@ -84,7 +75,7 @@ def test_a_beginning_that_does_not_fit_is_thrown_away(left, fault):
         assert sources.fetch(NAME).read_bytes() == DATA
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_is_busy_is_asked_again(status):
     with serving({NAME: DATA}) as server:
         server.faults[NAME] = [status, status]
@@ -106,11 +97,13 @@ def test_back_off_grows_and_respects_retry_after(monkeypatch):
     assert all(0.5 * 2**n <= wait <= 2**n for n, wait in enumerate(waits))
 
 
-def test_the_next_mirror_is_tried_and_the_dead_one_not_nagged():
-    with serving({NAME: DATA}) as server:
-        describe([f"{server.url}/gone", f"{server.url}/{NAME}"])
+def test_a_good_mirror_makes_up_for_a_missing_an_empty_and_a_bad_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACECOURSE_MIRROR", str(tmp_path / "empty"))
+    with serving({"bad": b"not it", NAME: DATA}) as server:
+        describe([f"{server.url}/{name}" for name in ("gone", "bad", NAME)])
         assert sources.fetch(NAME).read_bytes() == DATA
-        assert [name for name, _, _ in server.requests] == ["gone", NAME]
+        asked = [name for name, _, _ in server.requests]
+        assert asked.count("gone") == 1 and asked[-1] == NAME  # what is not there is not asked for again
 
 
 def test_a_wrong_hash_never_gets_the_files_name():
@@ -119,12 +112,6 @@ def test_a_wrong_hash_never_gets_the_files_name():
         with pytest.raises(sources.SourceError, match="right hash"):
             sources.fetch(NAME)
     assert downloaded() == []
-
-
-def test_a_good_mirror_makes_up_for_a_bad_one():
-    with serving({"bad": b"not it", NAME: DATA}) as server:
-        describe([f"{server.url}/bad", f"{server.url}/{NAME}"])
-        assert sources.fetch(NAME).read_bytes() == DATA
 
 
 def test_a_file_that_changed_on_disk_is_fetched_again(capsys):
@@ -148,26 +135,12 @@ def test_facecourse_mirror_is_asked_first_by_file_name(tmp_path, monkeypatch, ki
         assert "never" not in [name for name, _, _ in server.requests]
 
 
-def test_a_mirror_without_the_file_is_no_obstacle(tmp_path, monkeypatch):
-    monkeypatch.setenv("FACECOURSE_MIRROR", str(tmp_path / "empty"))
-    with serving({NAME: DATA}) as server:
-        describe([f"{server.url}/{NAME}"])
-        assert sources.fetch(NAME).read_bytes() == DATA
-
-
 def test_without_a_network_one_error_says_everything(monkeypatch):
     describe(["http://127.0.0.1:9/one", "http://no-such-host.invalid/two"])
     with pytest.raises(sources.SourceError) as error:
         sources.fetch(NAME)
-    message = str(error.value)
-    for part in (
-        NAME,
-        "a thing",
-        "http://127.0.0.1:9/one",
-        "http://no-such-host.invalid/two",
-        "FACECOURSE_MIRROR",
-    ):
-        assert part in message
+    for part in (NAME, "http://127.0.0.1:9/one", "http://no-such-host.invalid/two", "FACECOURSE_MIRROR"):
+        assert part in str(error.value)
 
 
 def test_md5_of_a_published_archive_is_accepted_too():
@@ -305,15 +278,6 @@ def test_lfw_falls_back_to_the_older_archive_once(tmp_path, monkeypatch, capsys)
             "Bo/Bo_0001.jpg",
         ]
         assert sources.lfw_photos() == folder and capsys.readouterr().out == ""
-
-
-def test_lfw_without_any_mirror_names_both_archives(tmp_path, monkeypatch):
-    table = json.loads((ROOT / "data" / "sources.json").read_text())
-    table["lfw-funneled.tgz"]["mirrors"] = ["http://127.0.0.1:9/lfw-funneled.tgz"]
-    (paths.DATA / "sources.json").write_text(json.dumps(table))
-    with pytest.raises(sources.SourceError) as error:
-        sources.lfw_photos()
-    assert "lfw-funneled.tgz" in str(error.value) and "lfw-deepfunneled.tgz" in str(error.value)
 
 
 def test_celebrities_get_proper_names_and_all_their_photos(monkeypatch):
