@@ -83,6 +83,8 @@ def test_an_upload_is_encrypted_not_repeated_and_another_model_is_another_key(cl
     assert aws.upload(cloud, bucket, "models/v1", file) == first  # S3's version too
     held = cloud.client("s3").get_object(Bucket=bucket, Key=first.key)
     assert held["Body"].read() == b"a model" and held["ServerSideEncryption"] == "AES256"
+    cloud.client("s3").put_object(Bucket=bucket, Key=first.key, Body=b"changed in S3")
+    assert aws.upload(cloud, bucket, "models/v1", file).version != first.version  # sent again
     file.write_bytes(b"another")
     assert aws.upload(cloud, bucket, "models/v1", file).key != first.key
 
@@ -108,17 +110,11 @@ def test_an_upload_that_broke_off_leaves_nothing_and_works_again(cloud, bucket, 
     assert aws.upload(cloud, bucket, "broken", file).size == 300_000
 
 
-def test_a_file_that_was_changed_in_s3_is_sent_again(cloud, bucket, file):
-    s3, sent = cloud.client("s3"), aws.upload(cloud, bucket, "changed", file)
-    s3.put_object(Bucket=bucket, Key=sent.key, Body=b"something else")
-    assert aws.upload(cloud, bucket, "changed", file).version != sent.version
-    assert s3.get_object(Bucket=bucket, Key=sent.key)["Body"].read() == b"a model"
-
-
 # ---- the function --------------------------------------------------------------------------------------
 
 
-def test_the_deployed_function_is_the_bundle_and_its_address_is_noted(deployed, bundle, outputs):
+def test_the_deployed_function_is_the_bundle_and_its_address_is_noted(cloud, deployed, bundle, outputs):
+    assert clouds.open_cloud() is cloud  # a cell that is run twice finds its cloud again
     version = json.loads((bundle / "model.json").read_text())["version"]
     assert deployed.call("GET", "/health").json()["model"] == version
     noted = json.loads((outputs / "endpoint.json").read_text())
@@ -138,14 +134,6 @@ def test_the_same_boxes_and_names_as_in_the_notebook(deployed, bundle):
     np.testing.assert_allclose([f["box"] for f in there], [f["box"] for f in here], atol=0.05)
 
 
-def test_the_log_is_kept_for_two_weeks_and_the_role_is_the_templates(cloud, deployed):
-    (group,) = cloud.client("logs").describe_log_groups(logGroupNamePrefix=deployed.names.log)["logGroups"]
-    assert group["retentionInDays"] == 14
-    config = cloud.client("lambda").get_function_configuration(FunctionName=deployed.names.stack)
-    assert config["MemorySize"] == 1769 and config["Timeout"] == 20
-    assert "facecourse-sample" in config["Role"] and config["Environment"]["Variables"]["MODEL_SHA256"]
-
-
 def test_a_model_that_cannot_be_used_is_a_503_until_the_next_deployment(cloud, deployed, stored):
     code, model = stored
     damaged = replace(model, key="models/damaged.zip", sha256="1" * 64)
@@ -159,17 +147,14 @@ def test_a_model_that_cannot_be_used_is_a_503_until_the_next_deployment(cloud, d
     assert aws.deploy(cloud, "sample", *stored).call("GET", "/health").status_code == 200
 
 
-def test_public_by_the_switch(cloud, deployed, stored):
+def test_public_by_the_switch_and_a_stack_that_cannot_be_made_says_why(cloud, deployed, stored):
     public = aws.deploy(cloud, "sample", *stored, authorisation="NONE")
     try:
         page = public.call("GET", "/", signed=False)
         assert page.status_code == 200 and "<html" in page.text
     finally:
         aws.deploy(cloud, "sample", *stored)
-
-
-def test_a_stack_that_cannot_be_made_says_why(cloud, stored):
-    with pytest.raises(clouds.CloudError, match="facecourse-lfw"):
+    with pytest.raises(clouds.CloudError, match="facecourse-lfw"):  # of a stack that cannot be made
         aws.deploy(cloud, "lfw", *stored, NoSuchParameter=1, MemorySize="plenty")
 
 
@@ -219,10 +204,6 @@ def test_without_an_answer_nothing_is_called_gone_and_the_note_stays(cloud, outp
 
 
 # ---- which cloud ---------------------------------------------------------------------------------------
-
-
-def test_a_cell_that_is_run_twice_finds_its_cloud_again(cloud):
-    assert clouds.open_cloud() is cloud
 
 
 def test_only_the_whole_sentence_goes_to_aws(monkeypatch):

@@ -77,11 +77,9 @@ def test_a_turned_photo_gives_the_box_of_the_upright_one(function):
 
 
 WRAPPINGS = {
-    "octets": post(kind="application/octet-stream"),
     "untyped": post(kind=None),
     "mislabelled": post(kind="image/png"),
     "form": post(form(photo), FORM),
-    "form with another name": post(form(photo, "upload"), FORM),
     "form field": post(form(photo).replace(b'; filename="me.jpg"', b""), FORM),
     "json": post(json.dumps({"image": text}).encode(), JSON),
     "json in base64": post(kind=JSON)
@@ -100,24 +98,16 @@ def test_the_same_photo_gives_the_same_answer_however_it_is_wrapped(function, na
 
 BROKEN = {
     "text": (post(b"hello", "text/plain"), 415, "unsupported_content_type"),
-    "urlencoded": (post(kind="application/x-www-form-urlencoded"), 415, "unsupported_content_type"),
-    "html as jpeg": (post(b"<!doctype html><p>hello"), 415, "not_an_image"),
-    "svg": (post(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg"), 415, "not_an_image"),
     "heic": (post(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64), "image/heic"), 415, "not_an_image"),
     "empty": (post(b""), 400, "no_photo"),
-    "nothing at all": (event("POST", "/align"), 400, "no_photo"),
     "base64": (post() | {"body": "/9j/4AAQ*Zk"}, 400, "bad_base64"),
     "bytes as text": (post() | {"body": "\ufffd\ufffdJFIF", "isBase64Encoded": False}, 400, "not_binary"),
     "cut off": (post(photo[: len(photo) // 2]), 400, "damaged"),
-    "cut off png": (post(packed(face(), "PNG")[:5000], path="/align"), 400, "damaged"),
     "json": (post(b'{"image": ', JSON), 400, "bad_json"),
     "json deep": (post(b"[" * 20_000, JSON), 400, "bad_json"),
-    "json list": (post(b"[1, 2]", JSON), 400, "no_photo"),
-    "json number": (post(b'{"image": 7}', JSON), 400, "no_photo"),
     "json without base64": (post(b'{"image": "not base64!"}', JSON), 400, "bad_base64"),
     "form without boundary": (post(form(photo), "multipart/form-data"), 400, "bad_form"),
     "form cut off": (post(form(photo, end=False), FORM), 400, "bad_form"),
-    "no form": (post(b"hello", FORM), 400, "bad_form"),
     "form without file": (
         post(form(photo).split(b"hello")[0] + form(b"").split(b"hello")[1], FORM),
         400,
@@ -127,22 +117,17 @@ BROKEN = {
     "two faces": (post(two_faces(), path="/align"), 422, "not_one_face"),
     "no face": (post(packed(teal), path="/align"), 422, "not_one_face"),
     "wrong method": (event("GET", "/recognize"), 405, "method_not_allowed"),
-    "delete": (event("DELETE", "/health"), 405, "method_not_allowed"),
-    "page": (event("POST", "/", b"hello", content_type="text/plain"), 405, "method_not_allowed"),
     "path": (event("GET", "/admin"), 404, "not_found"),
-    "below a path": (post(path="/recognize/now"), 404, "not_found"),
     "traversal": (event("GET", "/../../etc/passwd"), 404, "not_found"),
     "another stage": (
         in_stage(event("GET", "/health"), "prod") | {"rawPath": "/test/health"},
         404,
         "not_found",
     ),
-    "options nowhere": (event("OPTIONS", "/nowhere"), 404, "not_found"),
     "function url": (RECORDED["function_url"], 415, "not_an_image"),
     "http api": (RECORDED["http_api"], 415, "not_an_image"),
     "rest api": (RECORDED["rest_api"], 400, "bad_event"),
     "s3": (RECORDED["s3"], 400, "bad_event"),
-    "timer": (RECORDED["timer"], 400, "bad_event"),
     "nothing": (None, 400, "bad_event"),
     "numbers": (
         {"rawPath": ["/"], "headers": 5, "requestContext": {"http": {"method": 1}}},
@@ -165,7 +150,7 @@ def test_what_cannot_be_answered_is_refused_in_words(function, name):
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("HEAD", "/", 200), ("HEAD", "/health", 200), ("OPTIONS", "/", 204), ("OPTIONS", "/recognize", 204)],
+    [("HEAD", "/", 200), ("HEAD", "/health", 200), ("OPTIONS", "/recognize", 204)],
 )
 def test_head_and_options_have_no_body(function, method, path, status):
     answer = ask(function, event(method, path))
@@ -193,12 +178,9 @@ def test_health(function, path):
     [
         (None, False),
         ("*/*", False),
-        ("application/json", False),
         ("image/jpeg;q=0.2, application/json;q=0.9", False),
         ("image/png, text/html", False),
-        ("image/jpeg", True),
         ("image/*,application/json;q=0.5", True),
-        ("image/jpeg, */*;q=0.1", True),
         ("IMAGE/JPEG ; q=1.0", True),
     ],
 )

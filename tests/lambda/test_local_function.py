@@ -44,11 +44,6 @@ def test_a_request_reaches_the_function_as_an_event(address):
     assert event["requestContext"]["http"]["method"] == "POST" and event["rawPath"] == "/align"
 
 
-def test_head_has_no_body(address):
-    answer = requests.head(address, timeout=10)
-    assert answer.status_code == 200 and answer.content == b""
-
-
 def test_what_lambda_would_not_pass_on_is_refused(address):
     large = requests.post(address, data=bytes(EVENT_LIMIT * 3 // 4 + 1000), timeout=30)
     assert (large.status_code, large.json()) == (413, {"Message": "Request Entity Too Large"})
