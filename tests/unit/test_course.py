@@ -95,7 +95,6 @@ def test_a_kernel_that_dies_is_told_apart(project, capsys):
         ("lwf", "PEOPLE", "", "sample, lfw"),
         ("sample", "PEOPLE", "no/such/folder", "PEOPLE is 'no/such/folder'"),
         ("sample", "BACKBONE", "resnet", "msceleb1m, vggface2, casia-webface"),
-        ("sample", "BACKBONE", "no/such.pt-int8", "no/such.pt-int8"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_runs(
@@ -110,7 +109,6 @@ def test_a_wrong_setting_is_refused_before_anything_runs(
     "name, value, meant",
     [
         ("PEOPLE", "friends", "{}/friends"),
-        ("BACKBONE", "my.pt", "{}/my.pt"),
         ("BACKBONE", "my.pt-int8", "{}/my.pt-int8"),
         ("BACKBONE", "msceleb1m-int8", "msceleb1m-int8"),
         ("FACECOURSE_MIRROR", "http://127.0.0.1/mirror", "http://127.0.0.1/mirror"),

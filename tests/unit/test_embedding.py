@@ -100,21 +100,15 @@ def of_length_1(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_two_views_are_the_mean_with_the_mirrored_face(photos, empty_cache):
-    tool = BACKBONE.embedder()
-    crops = load_crops(photos, tool.preprocessing)
-    mirrored = np.ascontiguousarray(crops[:, :, ::-1])
-    mean = of_length_1(tool.embed(crops) + tool.embed(mirrored))
-    assert np.abs(tool.embed(np.stack([crops, mirrored], axis=1)) - mean).max() < 1e-5
-    assert np.abs(embed(photos, views=2) - mean).max() < 1e-5
-
-
-def test_four_views_are_both_cuts_with_their_mirror_images(photos, empty_cache):
+def test_two_views_are_a_cut_with_its_mirror_image_and_four_are_both_cuts_with_theirs(photos, empty_cache):
     tool = BACKBONE.embedder()
     cuts = [load_crops(photos, cut) for cut in (tool.preprocessing, alternate_crop(tool.preprocessing))]
     assert np.abs(cuts[0].astype(int) - cuts[1]).mean() > 5  # or one of them would be no other look
-    mean = of_length_1(sum(tool.embed(crops[:, :, ::way]) for crops in cuts for way in (1, -1)))
-    assert np.abs(embed(photos, views=4) - mean).max() < 1e-5
+    for views in (2, 4):
+        mean = of_length_1(
+            sum(tool.embed(crops[:, :, ::way]) for crops in cuts[: views // 2] for way in (1, -1))
+        )
+        assert np.abs(embed(photos, views=views) - mean).max() < 1e-5
 
 
 def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
@@ -126,21 +120,10 @@ def test_the_function_embeds_as_the_notebooks_do(photos, empty_cache):
             assert np.abs(one - embed(photos, views=views)[i]).max() < 1e-5
 
 
-@pytest.mark.parametrize("views", [0, 3, 8])
-def test_other_numbers_of_views_are_refused(views):
-    with pytest.raises(ValueError, match="1, 2 or 4 views"):
-        find_backbone("msceleb1m", views)
-
-
-def test_photos_without_a_face_get_no_numbers(photos, empty_cache):
-    some = photos.head(4).copy()
-    some["box"] = [None, *some["box"][1:]]
-    rows = embed(some)
-    assert np.isnan(rows[0]).all() and np.isfinite(rows[1:]).all()
-
-
 def test_same_person_is_closer_than_another(photos, empty_cache):
     rows, persons = embed(photos), photos["person"].to_numpy()
+    some = photos.head(2).assign(box=[None, photos["box"][1]])
+    assert np.isnan(embed(some)[0]).all() and (embed(some)[1] == rows[1]).all()  # no face, no numbers
     scores, same = rows @ rows.T, persons[:, None] == persons[None, :]
     off = ~np.eye(len(rows), dtype=bool)
     assert scores[same & off].mean() > scores[~same].mean() + 0.3
@@ -161,13 +144,3 @@ def test_a_backbone_with_8_bits_is_made_once_and_is_the_same_person(photos, empt
     assert small.label == "msceleb1m-int8" and small.embedder() is small.embedder()
     rows = embeddings.embed_manifest(photos, small, progress=False)
     assert np.einsum("nd,nd->n", rows, embed(photos, views=4)).min() > 0.99
-
-
-def test_eight_bits_need_faces_to_measure(tmp_path):
-    with pytest.raises(ValueError, match="face crops"):
-        quantisation.quantise(
-            tmp_path / "backbone.onnx",
-            np.zeros((0, 160, 160, 3), np.uint8),
-            BACKBONE.preprocessing,
-            tmp_path / "small.onnx",
-        )

@@ -21,15 +21,9 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_only_lfws_own_photo_is_wrong():
+def test_lfws_own_wrong_photo_and_a_person_under_two_names_are_told():
     assert wrongly_named(TABLE).tolist() == ["Rubens_Barrichello", "", "", "", "", ""]
-
-
-def test_a_person_is_doubled_only_where_both_names_are():
     assert doubled_people(TABLE.person) == {"Doc_Rivers": "Glenn_Rivers", "Glenn_Rivers": "Doc_Rivers"}
-
-
-def test_both_are_told():
     found = [(row["check"], row["person"], row["path"]) for row in label_checks(TABLE)]
     assert found == [
         ("wrong_name", "Michael_Schumacher", "lfw/Michael_Schumacher/Michael_Schumacher_0008.jpg"),

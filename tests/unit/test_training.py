@@ -64,12 +64,6 @@ def test_logits_are_scaled_cosines_and_the_margin_is_taken_from_the_right_one_on
     assert with_margin[0, 1:].equal(plain[0, 1:])
 
 
-def test_softmax_has_no_margin_unless_asked_and_an_unknown_kind_is_refused():
-    assert CosineHead(np.eye(2, dtype=np.float32)).margin == 0
-    with pytest.raises(ValueError, match="softmax, cosface, arcface"):
-        CosineHead(np.eye(2, dtype=np.float32), "triplet")
-
-
 @pytest.mark.parametrize("kind", ["softmax", "cosface", "arcface"])
 def test_training_from_random_vectors_finds_the_people(kind):
     seed_everything(0)
