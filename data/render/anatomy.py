@@ -13,20 +13,8 @@ TEXTURE = 1024  # pixels along each side of a skin texture
 class Anatomy:
     """Landmark vertices and painting masks, on a reference adult of mixed ancestry.
 
-    Parameters
-    ----------
-    assets : Assets
-
-    Attributes
-    ----------
-    rest : ndarray of shape (n, 3)
-        The reference adult, in decimetres.
-    eye : ndarray of shape (3,)
-        Middle of the reference's left eye.
-    position : ndarray of shape (TEXTURE, TEXTURE, 3)
-        Which point of the reference each pixel of the skin texture lies on; -99 outside the head.
-    lips, lids : ndarray of shape (TEXTURE, TEXTURE)
-        How much of a pixel is lip or eyelid, 0 to 1.
+    `rest` holds the reference's vertices (n, 3) in decimetres, `position` which point of it each pixel of the skin
+    texture lies on, -99 outside the head; `lips`, `lids` and `inside_mouth` how much of a pixel is that, 0 to 1.
     """
 
     def __init__(self, assets: Assets):
@@ -38,6 +26,7 @@ class Anatomy:
         self.eye = self.rest[self.left_eye].mean(0)
         self._find_landmarks()
         self._map_texture()
+        self.inside_mouth = gaussian_filter(self._mask("inside-mouth"), 0.8)
         self.lips, self.lids = (
             gaussian_filter(self._mask("lips"), 1.2),
             gaussian_filter(self._mask("eyelids"), 2),
@@ -107,10 +96,15 @@ class Anatomy:
         amount = (
             smooth(-0.05, 0.05, top - y)
             * smooth(self.chin_y - 0.42, self.chin_y - 0.2, y)
-            * (z > eye[2] - 1.35)
+            * smooth(eye[2] - 1.12, eye[2] - 1.0, z)
         )
         if style == "moustache":
             amount *= smooth(mouth - 0.02, mouth + 0.03, y) * smooth(0.42, 0.34, x)
         if style == "goatee":
             amount *= smooth(0.36, 0.27, x)
         return np.clip(amount, 0, 1)
+
+    def above_hat(self, points: np.ndarray) -> np.ndarray:
+        """Return how far points of the reference lie above a hat's edge, in decimetres."""
+        back = np.clip((self.eye[2] - points[..., 2]) / 1.9, 0, 1)
+        return points[..., 1] - self.eye[1] - 0.42 + 0.42 * back

@@ -17,45 +17,34 @@ REFERENCE_LENGTHS = {
     "short01": (1.6682, 2.3542, 2.8351),
     "short02": (1.4340, 2.0001, 2.4098),
     "short04": (1.4800, 1.9221, 2.3298),
-    "afro01": (1.7412, 2.2613, 2.7409),
 }
 USUAL_LENGTHS = (1.3980, 1.8461, 2.2048)
+# The joints that are posed: the bone that turns fully with everything below it, and bones that turn in part.
+TURNS = {
+    "neck": ("head", {"neck01": 0.35, "neck02": 0.8, "neck03": 1.0}),
+    "head": ("head", {"neck02": 0.15, "neck03": 0.5}),
+    "left_arm": ("upperarm01.L", {"clavicle.L": 0.08, "shoulder01.L": 0.30, "upperarm01.L": 0.93}),
+    "left_elbow": ("lowerarm01.L", {}),
+    "right_arm": ("upperarm01.R", {"clavicle.R": 0.08, "shoulder01.R": 0.30, "upperarm01.R": 0.93}),
+    "right_elbow": ("lowerarm01.R", {}),
+}
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A piece of clothing, hair, brow or teeth that follows the body.
+    """A piece of clothing, hair, brow or teeth that follows the body."""
 
-    Attributes
-    ----------
-    vertices, weights, offsets : ndarray of shape (n, 3), (n, 3), (n, 3)
-        Each of its points is the weighted mean of three vertices of the body, plus an offset in decimetres.
-    faces : ndarray of shape (m, 4), int
-    uv : ndarray of shape (m, 4, 2)
-    hides : ndarray of bool
-        Vertices of the body that it covers.
-    texture : Path
-    """
-
-    vertices: np.ndarray
-    weights: np.ndarray
-    offsets: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-    hides: np.ndarray
+    vertices: np.ndarray  # (n, 3): each of its points is the mean of three vertices of the body,
+    weights: np.ndarray  # (n, 3), weighted with these,
+    offsets: np.ndarray  # (n, 3), plus this, in decimetres
+    faces: np.ndarray  # (m, 4)
+    uv: np.ndarray  # (m, 4, 2)
+    hides: np.ndarray  # (vertices of the body,) bool: which of them it covers
     texture: Path
 
 
 class Assets:
-    """Everything that is read from the two archives. Lengths in decimetres, y up, z to the front.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds both archives.
-    work : Path
-        Gets the unpacked textures and fitting data.
-    """
+    """What is read from the two archives in a folder, unpacked in `work`: decimetres, y up, z to the front."""
 
     def __init__(self, folder: Path, work: Path):
         self.archive = zipfile.ZipFile(folder / BODY_ARCHIVE)
@@ -89,29 +78,28 @@ class Assets:
         self.faces, self.face_uvs = np.array(faces), np.array(face_uvs)
 
     def _read_joints(self) -> None:
-        """How much each vertex turns with the neck and with the head, 0 to 1."""
+        """How much each vertex turns with each joint, 0 to 1: `turns` has a column per name in TURNS."""
         rig = f"{BODY}/rigs/standard"
         weights = json.load(self.archive.open(f"{rig}/weights.default.json"))["weights"]
         bones = json.load(self.archive.open(f"{rig}/rig.default.json"))
         bones = bones.get("bones", bones)
 
-        def in_head(bone: str) -> bool:
-            while bone and bone != "head":
+        def below(bone: str, top: str) -> bool:
+            while bone and bone != top:
                 bone = bones[bone].get("parent")
-            return bone == "head"
+            return bone == top
 
-        total, neck, head = (np.zeros(len(self.base)) for _ in range(3))
+        total, turns = np.zeros(len(self.base)), np.zeros((len(self.base), len(TURNS)))
         for bone, entries in weights.items():
             if not entries:
                 continue
             index = np.array([entry[0] for entry in entries], int)
             weight = np.array([entry[1] for entry in entries], float)
-            rest = 1.0 if in_head(bone) else 0.0
             total[index] += weight
-            neck[index] += weight * {"neck01": 0.35, "neck02": 0.8, "neck03": 1.0}.get(bone, rest)
-            head[index] += weight * {"neck02": 0.15, "neck03": 0.5}.get(bone, rest)
+            for column, (top, parts) in enumerate(TURNS.values()):
+                turns[index, column] += weight * parts.get(bone, 1.0 if below(bone, top) else 0.0)
         total[total == 0] = 1
-        self.neck_share, self.head_share = neck / total, head / total
+        self.turns = turns / total[:, None]
 
     def vertices_of(self, group: str) -> np.ndarray:
         """Return the vertices of one group of faces."""
@@ -173,14 +161,8 @@ class Assets:
             )
         return self._proxies[kind, name]
 
-    def fit(self, body: np.ndarray, proxy: Proxy, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Lay a piece onto a body.
-
-        Returns
-        -------
-        (ndarray (n, 3), ndarray (n,), ndarray (n,))
-            Its points, and how much each turns with the neck and with the head.
-        """
+    def fit(self, body: np.ndarray, proxy: Proxy, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Lay a piece onto a body: its points (n, 3), and how much each turns with each joint of TURNS (n, joints)."""
         x, z, y = REFERENCE_LENGTHS.get(name, USUAL_LENGTHS)
         scale = np.array(
             [
@@ -190,11 +172,8 @@ class Assets:
             ]
         )
         points = (body[proxy.vertices] * proxy.weights[..., None]).sum(1) + proxy.offsets * scale
-        shares = (
-            np.clip((share[proxy.vertices] * proxy.weights).sum(1), 0, 1)
-            for share in (self.neck_share, self.head_share)
-        )
-        return points, *shares
+        turns = (self.turns[proxy.vertices] * proxy.weights[..., None]).sum(1)
+        return points, np.clip(turns, 0, 1)
 
 
 def _three(kind: str, value: float) -> list[tuple[str, float]]:

@@ -11,87 +11,43 @@ from people import HAIR, IRIS, Person
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-STRENGTH = 0.62  # how far people differ; 1 gives caricatures
+STRENGTH = 0.52  # how far people differ; 1 gives caricatures
+# fmt: off
 SPREAD = {  # standard deviation of a feature, by part of the head
-    "head": 0.26,
-    "forehead": 0.5,
-    "eyebrows": 0.6,
-    "eyes": 0.5,
-    "nose": 0.66,
-    "mouth": 0.6,
-    "chin": 0.5,
-    "cheek": 0.5,
-    "ears": 0.6,
+    "head": .26, "forehead": .5, "eyebrows": .6, "eyes": .5, "nose": .66, "mouth": .55, "chin": .5, "cheek": .5, "ears": .6,
 }
-NOT_USED = [
-    "head-trans",
-    "neck",
-    "mouth-trans-in",
-    "mouth-trans-out",
-    "nose-trans-in",
-    "nose-trans-out",
-    "head-age",
-    "ear-shape",
-    "head-diamond",
-    "head-inverted",
-    "head-oval",
-    "head-rect",
-    "head-round",
-    "head-square",
-    "head-triang",
-    "chin-triangle",
-    "jaw-drop",
-    "eye-push",
-    "eye-height",
-    "bag-height",
-    "mouth-laugh",
-    "eyebrows-trans-backward",
-    "ear-flap",
-    "ear-rot",
-    "ear-lobe",
-    "forehead-nubian",
-]
+NOT_USED = (
+    "head-trans", "neck", "mouth-trans-in", "mouth-trans-out", "nose-trans-in", "nose-trans-out", "head-age",
+    "ear-shape", "head-diamond", "head-inverted", "head-oval", "head-rect", "head-round", "head-square", "head-triang",
+    "chin-triangle", "jaw-drop", "eye-push", "eye-height", "bag-height", "mouth-laugh", "eyebrows-trans-backward",
+    "ear-flap", "ear-rot", "ear-lobe", "forehead-nubian",
+)
 OPPOSITES = (
-    ("decr", "incr"),
-    ("down", "up"),
-    ("in", "out"),
-    ("backward", "forward"),
-    ("compress", "uncompress"),
+    ("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"), ("compress", "uncompress"),
     ("concave", "convex"),
 )
+# fmt: on
 OUTLINES = ["oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"]
+TWINS_OWN = 0.15  # how far twins differ from each other, as a share of how far strangers do
 
 
 @dataclass
 class Looks:
-    """A person ready to be posed.
-
-    Attributes
-    ----------
-    person : Person
-    body : ndarray of shape (n, 3)
-        Vertices in decimetres, neutral.
-    skin : ndarray of shape (TEXTURE, TEXTURE, 3), 0 to 1
-    eye : ndarray of shape (512, 512, 3), 0 to 1
-    hair, brows : ndarray of shape (3,)
-        Colours, sRGB 0 to 1.
-    hair_textures : dict of str to ndarray
-        Tinted textures by style, filled when they are used.
-    """
+    """A person ready to be posed; colours are sRGB, 0 to 1."""
 
     person: Person
-    body: np.ndarray
-    skin: np.ndarray
-    eye: np.ndarray
-    hair: np.ndarray
-    brows: np.ndarray
-    hair_textures: dict[str, np.ndarray] = field(default_factory=dict)
+    body: np.ndarray  # (n, 3): vertices in decimetres, neutral
+    skin: np.ndarray  # (TEXTURE, TEXTURE, 3)
+    eye: np.ndarray  # (512, 512, 3)
+    hair: np.ndarray  # (3,)
+    brows: np.ndarray  # (3,)
+    hair_textures: dict[str, np.ndarray] = field(default_factory=dict)  # by style, filled when they are used
 
 
 def looks_of(assets: Assets, anatomy: Anatomy, seed: int, person: Person) -> Looks:
     """Work out a person's looks; the same seed and name give the same looks."""
     rng = rng_for(seed, "id", person.name, 0)
-    body = _body(assets, rng, person)
+    body = _body(assets, rng, seed, person)
     shade = rng.uniform(0.9, 1.12)
     hair = np.clip(np.array(HAIR[person.hair]) * shade * rng.uniform(0.95, 1.05, 3), 0, 1)
     skin = _skin(assets, anatomy, rng_for(seed, "skin", person.name), person, hair)
@@ -116,15 +72,23 @@ def _features(assets: Assets) -> list[tuple[str, str, str]]:
     return found
 
 
-def _body(assets: Assets, rng: np.random.Generator, person: Person) -> np.ndarray:
+def _body(assets: Assets, rng: np.random.Generator, seed: int, person: Person) -> np.ndarray:
     moves = assets.figure(person.male, person.age, person.ancestry, person.muscle, person.weight)
+    family = rng_for(seed, "family", person.family)
     for part, less, more in _features(assets):
         damping = 0.6 if "eye-trans" in less or "eyebrows-trans" in less else 1.0
-        value = float(np.clip(rng.standard_normal() * SPREAD[part] * STRENGTH * damping, -0.8, 0.8))
+        damping *= 0.55 if part == "eyebrows" else 1.0  # steep brows look angry
+        drawn, shared = rng.standard_normal(), family.standard_normal()
+        if person.shared == 1:
+            drawn = shared + TWINS_OWN * drawn
+        elif rng_for(seed, "inherits", person.name, less).random() < person.shared:
+            drawn = shared
+        value = float(np.clip(drawn * SPREAD[part] * STRENGTH * damping, -0.65, 0.65))
         feature = less if value < 0 else more
         assets.morph(moves, f"{part}/{feature}", abs(value))
         if feature.startswith("l-"):
             assets.morph(moves, f"{part}/r-{feature[2:]}", abs(value))
+    rng = family if person.family else rng  # outline and asymmetry too
     first, second = rng.choice(len(OUTLINES), 2, replace=False)
     amount, by_sex = rng.uniform(0.1, 0.75), 0.65 + 0.35 * person.male
     assets.morph(moves, f"head/head-{OUTLINES[first]}", amount * by_sex)
@@ -146,6 +110,10 @@ def _skin(assets, anatomy: Anatomy, rng: np.random.Generator, person: Person, ha
     texture *= 1 + 0.018 * noise(rng, TEXTURE, 60, 2)[..., None] * np.array([0.0, 1, 1])  # red and pale
     texture *= (1 + 0.02 * noise(rng, TEXTURE, 400, 1))[..., None]  # pores
     _flush(texture, anatomy, rng, face)
+    inside = anatomy.inside_mouth[..., None]
+    texture = texture * (1 - inside) + inside * np.array(
+        [0.24, 0.09, 0.08]
+    )  # dark, not the pink of the base maps
     _freckles_and_moles(texture, anatomy, rng, face, person.extras.get("freckles"))
     texture = _make_up(texture, anatomy, rng, person)
     return np.clip(_roots(texture, anatomy, rng, person, hair), 0, 1)

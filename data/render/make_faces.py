@@ -1,23 +1,28 @@
 """Render the sample: photos of invented people, with the truth about every face. See README.md.
 
-Example: venv/bin/python make_faces.py --only people --ids Ada_Ferro --photos 3
+Example: venv/bin/python make_faces.py --only people --ids Ada_Ferro
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import scene
 from anatomy import Anatomy
 from assets import Assets
-from looks import Looks, looks_of
+from conditions import SINGLE, plan
+from groups import GROUPS, take_group_photo
+from groups import SIZE as GROUP_SIZE
+from looks import looks_of
 from noises import rng_for
-from people import GROUPS, OTHERS, PEOPLE, Person, other_person
-from photos import GROUP, RENDERED, random_pose, take_group_photo, take_photo
+from others import OTHERS, other_person
+from people import BY_NAME, LATER, PEOPLE, Person
+from portraits import RENDERED, take_portrait
+from problems import PROBLEMS, plant
 
 SEED = 7  # that of the committed sample
+PARTS = ("people", "group", "others", "problems")
 
 
 def arguments() -> argparse.Namespace:
@@ -30,11 +35,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("work"), help="folder for what is unpacked and rendered"
     )
-    parser.add_argument("--only", default="people,others,group", help="which of the three parts")
-    parser.add_argument("--ids", default="", help="names among the twelve people; all if empty")
-    parser.add_argument("--photos", type=int, default=14, help="per person, of the twelve")
-    parser.add_argument("--samples", type=int, default=10, help="rays per pixel; the sample has 10")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default=",".join(PARTS), help="which parts")
+    parser.add_argument("--ids", default="", help="names or numbers of jobs; all if empty")
+    parser.add_argument("--samples", type=int, default=4, help="rays per pixel of portraits")
+    parser.add_argument("--group-samples", type=int, default=6, help="rays per pixel of group pictures")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--shard", default="0/1", help="i/n: this process does every n-th job, from the i-th on"
     )
@@ -47,79 +52,122 @@ class Studio:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.shard, self.shards = (int(part) for part in options.shard.split("/"))
-        self.work = options.work / f"s{self.shard}"
-        self.work.mkdir(parents=True, exist_ok=True)
+        self.work, self.truth = options.work / f"s{self.shard}", options.out / ".truth"
+        for folder in (self.work, self.truth):
+            folder.mkdir(parents=True, exist_ok=True)
         self.assets = Assets(options.assets, options.work)
         self.anatomy = Anatomy(self.assets)
 
-    def looks(self, person: Person) -> Looks:
+    def looks(self, person: Person):
         """Work out a person's looks."""
         return looks_of(self.assets, self.anatomy, SEED, person)
 
-    def series(self, part: str, person: Person, count: int, numbered: bool) -> Iterator[tuple[str, dict]]:
-        """Take `count` photos of a person; yield file name and truth of each."""
-        looks = self.looks(person)
-        scene.reset(self.options.samples, RENDERED, RENDERED, self.options.threads)
-        for i in range(count):
-            rng = rng_for(SEED, "photo", person.name, i)
-            pose = random_pose(rng, looks, i if numbered else None)
-            file = f"{part}/{person.name}/{person.name}_{i + 1:04d}.jpg"
-            path = self.options.out / file
-            yield file, take_photo(self.assets, self.anatomy, looks, pose, rng, SEED, path, self.work)
+    def series(self, part: str, person: Person, conditions: list[str], first: int = 0) -> dict[str, dict]:
+        """Take the photos of a person that are missing, one under each condition; return file name and truth of each."""
+        looks, found = None, {}
+        for number, condition in enumerate(conditions, first):
+            name = f"{person.name}_{number + 1:04d}"
+            file, kept = f"{part}/{person.name}/{name}.jpg", self.truth / f"photo_{name}.json"
+            if not kept.exists():
+                if looks is None:
+                    looks = self.looks(person)
+                    scene.reset(self.options.samples, RENDERED, RENDERED, self.options.threads)
+                rng, path = rng_for(SEED, "photo", person.name, number), self.options.out / file
+                place = number if part == "people" else None
+                truth = take_portrait(
+                    self.assets, self.anatomy, looks, rng, SEED, path, self.work, condition, place
+                )
+                kept.write_text(json.dumps(truth))
+            found[file] = json.loads(kept.read_text())
+        return found
+
+    def person(self, name: str) -> dict[str, dict]:
+        """Take all photos of one of the people, those of later years too."""
+        person = BY_NAME[name]
+        conditions = plan(PEOPLE.index(person))
+        found = self.series("people", person, conditions)
+        for later, count in LATER:
+            if later.name == name:
+                found |= self.series("people", later, ["plain"] * count, len(conditions))
+        return found
+
+    def other(self, number: int) -> dict[str, dict]:
+        """Take one photo of one of the other people, two of every fourth; one in six photos is under a condition."""
+        rng = rng_for(SEED, "conditions", number)
+        conditions = [
+            str(rng.choice(SINGLE)) if rng.random() < 1 / 6 else "plain" for _ in range(1 + (number % 4 == 0))
+        ]
+        return self.series("others", other_person(SEED, number), conditions)
 
     def group(self, number: int) -> dict:
         """Take a group picture; return its truth."""
-        by_name = {person.name: person for person in PEOPLE}
-        members = [by_name[m] if isinstance(m, str) else other_person(SEED, m) for m in GROUPS[number]]
+        members = [
+            BY_NAME[who] if isinstance(who, str) else other_person(SEED, who) for who in GROUPS[number][3]
+        ]
         people = [self.looks(person) for person in members]
-        scene.reset(max(12, self.options.samples * 3 // 4), *GROUP, self.options.threads)
+        scene.reset(self.options.group_samples, *GROUP_SIZE, self.options.threads)
         folder = self.options.out / "group"
         return take_group_photo(self.assets, self.anatomy, people, number, SEED, folder, self.work)
 
+    def problem(self, number: int) -> dict:
+        """Plant a problem; return what is known of it."""
+        return plant(self.assets, self.anatomy, self.looks, number, SEED, self.options.out, self.work)
+
+    def do(self, part: str, what) -> None:
+        """Do one job and keep its truth, which says that it is done."""
+        kept = self.truth / f"{part}_{what}.json"
+        if not kept.exists():
+            start = time.time()
+            job = {
+                "people": self.person,
+                "others": self.other,
+                "group": self.group,
+                "problems": self.problem,
+            }[part]
+            kept.write_text(json.dumps(job(what)))
+            print(f"{part} {what}: {time.time() - start:.1f} s", flush=True)
+
 
 def jobs(options: argparse.Namespace) -> list[tuple]:
-    """List what is to be done: (part, person or group's number, photos)."""
-    chosen = set(options.ids.split(",")) if options.ids else {person.name for person in PEOPLE}
-    found: list[tuple] = []
-    if "people" in options.only:
-        found += [("people", person, options.photos) for person in PEOPLE if person.name in chosen]
-    if "others" in options.only:
-        found += [("others", other_person(SEED, k), 2 if k % 4 == 0 else 1) for k in range(OTHERS)]
-    if "group" in options.only:
-        found += [("group", number, 1) for number in range(len(GROUPS))]
-    return found
+    """List what is to be done: (part, name or number). Problems come last: they are made of the people's photos."""
+    all_jobs = {
+        "people": [person.name for person in PEOPLE],
+        "group": range(len(GROUPS)),
+        "others": range(OTHERS),
+        "problems": range(len(PROBLEMS)),
+    }
+    ids = set(options.ids.split(",")) - {""}
+    return [
+        (part, what)
+        for part in PARTS
+        if part in options.only.split(",")
+        for what in all_jobs[part]
+        if not ids or str(what) in ids
+    ]
 
 
-def write_truth(out: Path, work: Path, shards: int) -> None:
-    """Put the truth of all processes together; the one that ends last writes all of it."""
-    photos, groups = {}, []
-    for path in (work / f"s{i}" / "truth.json" for i in range(shards)):
-        if path.exists():
-            truth = json.loads(path.read_text())
-            photos |= truth["photos"]
-            groups += truth["groups"]
-    if photos:
-        (out / "photos.json").write_text(json.dumps(dict(sorted(photos.items())), indent=0))
-    if groups:
-        groups.sort(key=lambda group: group["file"])
-        (out / "group" / "groups.json").write_text(json.dumps(groups, indent=1))
+def write_truth(out: Path) -> None:
+    """Put the truth of all jobs that are done into photos.json, groups.json and problems.json."""
+    read = {
+        part: [json.loads(p.read_text()) for p in sorted((out / ".truth").glob(f"{part}_*"))]
+        for part in PARTS
+    }
+    photos = {file: truth for found in read["people"] + read["others"] for file, truth in found.items()}
+    (out / "photos.json").write_text(json.dumps(dict(sorted(photos.items())), indent=0))
+    for part, name in (("group", "groups.json"), ("problems", "problems.json")):
+        if read[part]:
+            found = sorted(read[part], key=lambda photo: photo["file"])
+            (out / part / name).write_text(json.dumps(found, indent=1))
 
 
 def main() -> None:
-    """Render this process's share of the sample."""
+    """Do this process's share of the jobs that are not done yet."""
     options, start = arguments(), time.time()
-    studio, photos, groups = Studio(options), {}, []
-    for part, what, count in jobs(options)[studio.shard :: studio.shards]:
-        before = time.time()
-        if part == "group":
-            groups.append(studio.group(what))
-        else:
-            photos |= studio.series(part, what, count, numbered=part == "people")
-        name = f"group {what + 1}" if part == "group" else what.name
-        print(f"{name}: {(time.time() - before) / count:.1f} s per picture", flush=True)
-    (studio.work / "truth.json").write_text(json.dumps({"photos": photos, "groups": groups}))
-    write_truth(options.out, options.work, studio.shards)
-    print(f"Done: {len(photos)} photos, {len(groups)} groups, {time.time() - start:.0f} s")
+    studio = Studio(options)
+    for part, what in jobs(options)[studio.shard :: studio.shards]:
+        studio.do(part, what)
+    write_truth(options.out)
+    print(f"Done in {time.time() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -45,25 +45,42 @@ def _texture(tree, image):
     return node
 
 
+def _roughen(tree, shader, where: str, scale: float, detail: float, strength: float, deep: float) -> None:
+    """Let noise, in the coordinates `where`, raise and lower a surface by `deep` metres."""
+    noise, bump = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeBump")
+    noise.inputs["Scale"].default_value, noise.inputs["Detail"].default_value = scale, detail
+    bump.inputs["Strength"].default_value, bump.inputs["Distance"].default_value = strength, deep
+    tree.links.new(tree.nodes.new("ShaderNodeTexCoord").outputs[where], noise.inputs["Vector"])
+    tree.links.new(noise.outputs[0], bump.inputs["Height"])
+    tree.links.new(bump.outputs[0], shader.inputs["Normal"])
+
+
+def _shade(tree, shader, source, shades: list) -> None:
+    """Colour a surface by a value between 0 and 1: `shades` holds (value, linear colour)."""
+    ramp = tree.nodes.new("ShaderNodeValToRGB")
+    elements = ramp.color_ramp.elements
+    while len(elements) < len(shades):
+        elements.new(0.5)
+    for element, (place, colour) in zip(elements, shades, strict=True):
+        element.position, element.color = place, (*np.clip(colour, 0, 0.9), 1)
+    tree.links.new(source, ramp.inputs[0])
+    tree.links.new(ramp.outputs[0], shader.inputs["Base Color"])
+
+
 def skin_material(image, oily: float):
     """Skin: light scatters in it, pores roughen it; oily from 0 to 1."""
     made, tree, shader, _ = _material(
         "skin",
-        Roughness=0.56 - 0.12 * oily,
-        Specular_IOR_Level=0.38,
-        Subsurface_Weight=0.22,
-        Subsurface_Radius=(1.0, 0.35, 0.18),
+        Roughness=0.60 - 0.12 * oily,
+        Specular_IOR_Level=0.36,
+        Subsurface_Weight=0.45,
+        Subsurface_Radius=(1.0, 0.36, 0.2),
         Subsurface_Scale=0.006,
+        Coat_Weight=0.04 + 0.08 * oily,
+        Coat_Roughness=0.32,
     )
     tree.links.new(_texture(tree, image).outputs["Color"], shader.inputs["Base Color"])
-    pores = tree.nodes.new("ShaderNodeTexNoise")
-    pores.inputs["Scale"].default_value, pores.inputs["Detail"].default_value = 420.0, 4
-    place = tree.nodes.new("ShaderNodeTexCoord")
-    tree.links.new(place.outputs["UV"], pores.inputs["Vector"])
-    bump = tree.nodes.new("ShaderNodeBump")
-    bump.inputs["Strength"].default_value, bump.inputs["Distance"].default_value = 0.22, 0.0012
-    tree.links.new(pores.outputs[0], bump.inputs["Height"])
-    tree.links.new(bump.outputs[0], shader.inputs["Normal"])
+    _roughen(tree, shader, "UV", 420.0, 4, 0.22, 0.0012)
     return made
 
 
@@ -87,9 +104,10 @@ def eye_material(image):
     """An eyeball: wet, so that it mirrors the lamps."""
     made, tree, shader, _ = _material(
         "eye",
-        Roughness=0.25,
-        Coat_Weight=1.0,
-        Coat_Roughness=0.03,
+        Roughness=0.35,
+        Specular_IOR_Level=0.12,
+        Coat_Weight=0.55,
+        Coat_Roughness=0.02,
         Subsurface_Weight=0.05,
         Subsurface_Scale=0.002,
     )
@@ -103,15 +121,47 @@ def plain_material(name: str, colour, roughness: float = 0.5, specular: float = 
     return _material(name, Base_Color=base, Roughness=roughness, Specular_IOR_Level=specular)[0]
 
 
-def lens_material():
-    """Thin glass: clear, with a faint mirror image."""
+def woven_material(name: str, colour, coarse: float):
+    """Cloth with ribs: 0 fine, 1 as knitted wool."""
+    base = (*srgb_to_linear(np.array(colour)), 1.0)
+    made, tree, shader, _ = _material(
+        name, Base_Color=base, Roughness=0.9, Specular_IOR_Level=0.1, Sheen_Weight=0.3
+    )
+    _roughen(tree, shader, "Object", 900 - 650 * coarse, 3, 0.3 + 0.5 * coarse, 0.002)
+    return made
+
+
+def strand_material(colour):
+    """Hair: every strand a little lighter and warmer, or darker and colder, than `colour`, sRGB."""
+    made, tree, shader, _ = _material("strand", Roughness=0.42, Specular_IOR_Level=0.35)
+    base = srgb_to_linear(np.array(colour))
+    shades = [(0, base * [0.5, 0.5, 0.525]), (0.5, base * 0.95), (1, base * [1.768, 1.7, 1.564])]
+    _shade(tree, shader, tree.nodes.new("ShaderNodeHairInfo").outputs["Random"], shades)
+    return made
+
+
+def wood_material(name: str, colour):
+    """Planed wood of one sRGB colour, with its grain along x."""
+    made, tree, shader, _ = _material(name, Roughness=0.38, Specular_IOR_Level=0.4)
+    stretch, grain = tree.nodes.new("ShaderNodeMapping"), tree.nodes.new("ShaderNodeTexNoise")
+    stretch.inputs["Scale"].default_value = (1.5, 26.0, 26.0)
+    grain.inputs["Scale"].default_value, grain.inputs["Detail"].default_value = 1.0, 6
+    tree.links.new(tree.nodes.new("ShaderNodeTexCoord").outputs["Object"], stretch.inputs[0])
+    tree.links.new(stretch.outputs[0], grain.inputs["Vector"])
+    base = srgb_to_linear(np.array(colour))
+    _shade(tree, shader, grain.outputs[0], [(0.3, base * 0.55), (0.75, base * 1.25)])
+    return made
+
+
+def lens_material(clear_share: float = 0.95):
+    """Thin glass with a faint mirror image; `clear_share` of the light comes through, little for sunglasses."""
     made, tree, shader, output = _material("lens")
     tree.nodes.remove(shader)
     clear, mirror = tree.nodes.new("ShaderNodeBsdfTransparent"), tree.nodes.new("ShaderNodeBsdfGlossy")
-    clear.inputs[0].default_value = (0.95, 0.96, 0.96, 1)
+    clear.inputs[0].default_value = (clear_share, clear_share + 0.01, clear_share + 0.01, 1)
     mirror.inputs["Roughness"].default_value = 0.02
     mix = tree.nodes.new("ShaderNodeMixShader")
-    mix.inputs[0].default_value = 0.045
+    mix.inputs[0].default_value = 0.045 if clear_share > 0.5 else 0.12
     tree.links.new(clear.outputs[0], mix.inputs[1])
     tree.links.new(mirror.outputs[0], mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])
@@ -129,8 +179,10 @@ def _place(name: str, data, material=None):
     return made
 
 
-def add_mesh(name: str, points: np.ndarray, faces, uv: np.ndarray | None, material) -> None:
-    """Add points (n, 3) in metres, joined to faces (m, corners), smooth."""
+def add_mesh(
+    name: str, points: np.ndarray, faces, uv: np.ndarray | None, material, finer: int = 0, flat: bool = False
+) -> None:
+    """Add points (n, 3) in metres, joined to faces (m, corners), smooth unless `flat`; `finer` times subdivided."""
     faces = np.asarray(faces)
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(points))
@@ -141,23 +193,25 @@ def add_mesh(name: str, points: np.ndarray, faces, uv: np.ndarray | None, materi
     mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, faces.shape[1], dtype=np.int32))
     if uv is not None:
         mesh.uv_layers.new(name="UV").data.foreach_set("uv", np.asarray(uv, np.float32).reshape(-1))
-    mesh.polygons.foreach_set("use_smooth", np.full(len(faces), True))
+    mesh.polygons.foreach_set("use_smooth", np.full(len(faces), not flat))
     mesh.update(calc_edges=True)
     mesh.validate()
-    _place(name, mesh, material)
+    made = _place(name, mesh, material)
+    if finer:
+        modifier = made.modifiers.new("finer", "SUBSURF")
+        modifier.levels = modifier.render_levels = finer
+        modifier.boundary_smooth, modifier.uv_smooth = "PRESERVE_CORNERS", "NONE"
 
 
-def add_strands(name: str, roots, directions, lengths, bends, radius: float, material) -> None:
-    """Add one hair of five points per root; `directions` and `bends` are (n, 3), `lengths` (n,) in metres."""
-    t = np.linspace(0, 1, 5)[None, :, None]
-    length = lengths[:, None, None]
-    points = roots[:, None] + directions[:, None] * t * length + bends[:, None] * (t**2) * length
+def add_strands(name: str, points: np.ndarray, radius: float, material) -> None:
+    """Add hairs through points (hairs, points of each, 3), in metres, thinner towards their tips."""
+    count, steps = points.shape[:2]
     hair = bpy.data.hair_curves.new(name)
-    hair.add_curves([5] * len(roots))
+    hair.add_curves([steps] * count)
     hair.points.foreach_set("position", points.astype(np.float32).ravel())
-    taper = np.repeat((radius * (1 - 0.75 * np.linspace(0, 1, 5)))[None], len(roots), 0).astype(np.float32)
+    taper = np.tile(radius * (1 - 0.75 * np.linspace(0, 1, steps)), count).astype(np.float32)
     attribute = hair.attributes.get("radius") or hair.attributes.new("radius", "FLOAT", "POINT")
-    attribute.data.foreach_set("value", taper.ravel())
+    attribute.data.foreach_set("value", taper)
     _place(name, hair, material)
 
 
@@ -182,29 +236,40 @@ def add_lamp(position: np.ndarray, target: np.ndarray, watts: float, colour, siz
     bpy.context.scene.collection.objects.link(made)
 
 
-def set_surroundings(colour, strength: float) -> None:
-    """Set the light that comes from everywhere."""
+def set_sky(sky, horizon, ground, strength: float, windows=()) -> None:
+    """Light from everywhere, from three colours (straight up, level, straight down) and bright windows.
+
+    `windows` holds (azimuth, height, half width, half height, colour), angles in degrees, azimuth 0 behind the
+    camera and growing to the picture's right.
+    """
+    tall, wide = 128, 256
+    up = ((np.arange(tall) + 0.5) / tall * 180 - 90)[:, None, None]
+    azimuth = (((np.arange(wide) + 0.5) / wide * 360 - 90 + 180) % 360 - 180)[None, :, None]
+    share = np.clip(up / 50, -1, 1)
+    sky, horizon, ground = (np.array(colour, float) for colour in (sky, horizon, ground))
+    light = horizon * (1 - abs(share)) + sky * np.clip(share, 0, 1) + ground * np.clip(-share, 0, 1)
+    light = np.broadcast_to(light, (tall, wide, 3)).copy()
+    for middle, height, half_wide, half_high, colour in windows:
+        inside = (abs((azimuth - middle + 180) % 360 - 180) < half_wide) & (abs(up - height) < half_high)
+        light = np.where(inside, np.array(colour, float), light)
+    if "sky" in bpy.data.images:
+        bpy.data.images.remove(bpy.data.images["sky"])
+    image = bpy.data.images.new("sky", wide, tall, float_buffer=True)
+    image.colorspace_settings.name = "Non-Color"
+    image.pixels.foreach_set(np.dstack([light, np.ones((tall, wide))]).astype(np.float32).ravel())
+    image.update()
     tree = bpy.context.scene.world.node_tree
-    node = tree.nodes.get("Background")
-    if node is None:
-        node, output = tree.nodes.new("ShaderNodeBackground"), tree.nodes.new("ShaderNodeOutputWorld")
-        tree.links.new(node.outputs[0], output.inputs[0])
-    node.inputs[0].default_value = (*colour, 1)
-    node.inputs[1].default_value = strength
+    tree.nodes.clear()
+    node, background, output = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexEnvironment", "Background", "OutputWorld")
+    )
+    node.image, background.inputs[1].default_value = image, strength
+    tree.links.new(node.outputs[0], background.inputs[0])
+    tree.links.new(background.outputs[0], output.inputs[0])
 
 
 class Camera:
-    """A camera that looks at a target.
-
-    Parameters
-    ----------
-    position, target : ndarray of shape (3,)
-        Metres.
-    width : float
-        How many metres it sees at the target's distance.
-    pixels : (int, int)
-        Width and height of the picture.
-    """
+    """A camera that looks at a target and sees `width` metres there; its picture has (width, height) `pixels`."""
 
     def __init__(self, position: np.ndarray, target: np.ndarray, width: float, pixels: tuple[int, int]):
         lens = bpy.data.cameras.new("camera")
@@ -236,13 +301,17 @@ def reset(samples: int, width: int, height: int, threads: int) -> None:
     scene = bpy.context.scene
     scene.world = bpy.data.worlds.new("world")
     scene.world.use_nodes = True
+    scene.world.cycles.sampling_method, scene.world.cycles.sample_map_resolution = (
+        "MANUAL",
+        64,
+    )  # else 2 s a picture
     scene.render.engine = "CYCLES"
     cycles, output, picture_format = scene.cycles, scene.render, scene.render.image_settings
     cycles.device, cycles.samples, cycles.seed, cycles.use_adaptive_sampling = "CPU", samples, 1, False
-    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 6, 3, 2
-    cycles.transparent_max_bounces, cycles.transmission_bounces = 24, 2
-    cycles.caustics_reflective = False
+    cycles.use_denoising, cycles.denoiser, cycles.denoising_prefilter = True, "OPENIMAGEDENOISE", "FAST"
+    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 3, 1, 1
+    cycles.transparent_max_bounces, cycles.transmission_bounces = 8, 2
+    cycles.caustics_reflective, cycles.use_light_tree = False, False
     output.resolution_x, output.resolution_y, output.resolution_percentage = width, height, 100
     output.film_transparent, output.threads_mode, output.threads = True, "FIXED", threads
     picture_format.file_format, picture_format.color_mode = "OPEN_EXR", "RGBA"
@@ -252,18 +321,9 @@ def reset(samples: int, width: int, height: int, threads: int) -> None:
 def clear() -> None:
     """Remove everything but pictures and settings."""
     data = bpy.data
-    kinds = (
-        data.objects,
-        data.meshes,
-        data.curves,
-        data.hair_curves,
-        data.materials,
-        data.lights,
-        data.cameras,
-    )
-    for kind in kinds:
-        for thing in list(kind):
-            kind.remove(thing)
+    for kind in ["objects", "meshes", "curves", "hair_curves", "materials", "lights", "cameras"]:
+        for thing in list(getattr(data, kind)):
+            getattr(data, kind).remove(thing)
 
 
 def render(path: Path) -> np.ndarray:
