@@ -137,6 +137,20 @@ def test_other_photos_make_other_shards(photos, tmp_path, bundle):
     assert len(after) == 6 and not set(before) & set(after)
 
 
+def test_only_workers_of_this_process_are_killed():  # before Ray is up, which has some
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "FaceWorker"]
+    start = f"import subprocess; print(subprocess.Popen({sleeper!r}, stdout=subprocess.DEVNULL).pid)"
+    pid = int(
+        subprocess.check_output([sys.executable, "-c", start])
+    )  # its parent has ended: not of this process
+    try:
+        assert scale.kill_worker() is None
+        own = subprocess.Popen(sleeper)
+        assert scale.kill_worker() == own.pid and own.wait() == -signal.SIGKILL
+    finally:
+        os.kill(pid, signal.SIGKILL)  # raises if it has gone
+
+
 def test_ray_gives_the_same_table(plain, ray_engine, tmp_path, bundle):
     shards, table = plain
     facts = scale.run_shards(shards, bundle, tmp_path, ray_engine)
@@ -157,20 +171,6 @@ def test_a_killed_worker_changes_nothing(plain, ray_engine, tmp_path, bundle):
     facts = scale.run_shards(shards, bundle, tmp_path, accident)
     assert killed[0] and facts.worker.nunique() >= 2
     assert same_rows(table, scale.read_table(shards, tmp_path))
-
-
-def test_only_workers_of_this_process_are_killed():
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "FaceWorker"]
-    start = f"import subprocess; print(subprocess.Popen({sleeper!r}, stdout=subprocess.DEVNULL).pid)"
-    pid = int(
-        subprocess.check_output([sys.executable, "-c", start])
-    )  # its parent has ended: not of this process
-    try:
-        assert scale.kill_worker() is None
-        own = subprocess.Popen(sleeper)
-        assert scale.kill_worker() == own.pid and own.wait() == -signal.SIGKILL
-    finally:
-        os.kill(pid, signal.SIGKILL)  # raises if it has gone
 
 
 def test_places_that_are_not_there_are_named(tmp_path):
