@@ -13,7 +13,7 @@ from lambda_function.gallery import Gallery
 from tests.conftest import mirror
 from tests.sample_bundle import build_sample_bundle
 
-PHOTOS, SHARD, PEOPLE, PROBES, TURNS = 960, 60, 100_000, 500, 5
+PHOTOS, SHARD, PEOPLE, PROBES = 960, 60, 100_000, 500
 
 
 def rows() -> list[dict]:
@@ -52,17 +52,18 @@ def _gallery_rows(gallery: Gallery) -> list[dict]:
     people = galleries.synthetic_people(gallery.vectors, PEOPLE)
     probes = galleries.noisy_copies(people[:PROBES], 0.7, np.random.default_rng(1))
     index = galleries.build_index(people)
-    seconds = np.zeros((TURNS, 2))
-    for turn in range(TURNS):
+    found = index.search(probes, 1)[1][:, 0] == galleries.exact_search(people, probes)[1]
+    seconds = np.zeros((len(probes), 2))
+    for turn, probe in enumerate(probes):
         start = time.perf_counter()
-        exact = galleries.exact_search(people, probes)[1]
+        galleries.exact_search(people, probe[None])
         middle = time.perf_counter()
-        found = index.search(probes, 1)[1][:, 0]
+        index.search(probe[None], 1)
         seconds[turn] = middle - start, time.perf_counter() - middle
-    slow, fast = PROBES / np.median(seconds, axis=0)
+    slow, fast = 1 / np.median(seconds, axis=0)
     return [
-        _row(f"FAISS among {PEOPLE:,} people beside exact search", fast, slow, "probes/s"),
-        _row("its recall@1 (asked)", (found == exact).mean(), 0.999, "share"),
+        _row(f"FAISS among {PEOPLE:,} people beside exact search", fast, slow, "faces/s"),
+        _row("its recall@1 (asked)", found.mean(), 0.999, "share"),
     ]
 
 
