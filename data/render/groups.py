@@ -130,7 +130,7 @@ def take_group_photo(
             pose["hands"] = _on_table(rng, spot)
         if "hand_on" in pose:
             index, side = pose["hand_on"]
-            pose["hands"] = {"r" if side == "l" else "l": figures[index].shoulder(side) + [0, 0.06, 0.065]}
+            pose["hands"] = {"r" if side == "l" else "l": figures[index].shoulder(side) + [0, 0.06, 0.08]}
             pose["posture"] = "reaching"
         figures.append(Figure(assets, anatomy, looks, pose, seed, lambda points, stand=stand: points + stand))
     found = [(figure.looks.person.name, figure.add()) for figure in figures]
