@@ -10,7 +10,9 @@ from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.photo_sets import centroids
 from lambda_function.evidence import left_out
 
-ALIKE = 0.3  # share of LFW's people who count as alike, the nearest ones: what ten groups of them need on average
+ALIKE = (
+    0.3  # share of LFW's people who count as alike, the nearest ones: what ten groups of them need on average
+)
 TABLE = DATA / "false_matches.csv"
 BINS = np.linspace(-1, 1, 2001)  # of a cosine, for histograms
 MATED_PHOTOS = 6  # of each person: five to be known by
