@@ -3,14 +3,20 @@
 import json
 import os
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from .evidence import Evidence, decide
+
 UNKNOWN = "unknown"
 COHORT_SIZE = 20  # people next to the best one
-FIELDS = ("labels", "vectors", "threshold", "calibration", "cohort_weight", "about")
+COHORT_LEAST = (
+    100  # enrolled people from whom on they are a cohort; of fewer, it would be all who are like the probe
+)
+FIELDS = ("labels", "vectors", "threshold", "calibration", "cohort_weight", "about", "curve")
+EVIDENCE = ("photos", "owners", "own", "strangers", "table", "fpir")
 
 
 @dataclass(frozen=True)
@@ -24,14 +30,19 @@ class Match:
     score : float
         Of the best person, see `Gallery.scores`.
     confidence : float
-        Estimated probability, 0 to 1, that the probe is the best person and not a stranger.
+        Probability, 0 to 1, that the probe is the best person, if a face is as often somebody enrolled as not
+        (evidence.PRIOR).
+    fpir : float
+        Share of strangers' faces, 0 to 1, that reach this score with somebody of this gallery; nan if not known.
     top : list of (str, float, float)
-        Best people with score and confidence, best first, whatever the threshold.
+        Best people with score and probability, best first, whatever the threshold. The probabilities of all people and
+        of nobody of them add up to 1.
     """
 
     name: str
     score: float
     confidence: float
+    fpir: float
     top: list[tuple[str, float, float]]
 
 
@@ -62,11 +73,16 @@ class Gallery:
     threshold : float
         Score from which on a name is given; nan until it is chosen.
     calibration : (float, float)
-        Slope and offset of the logistic curve that turns a score into a confidence (Platt, 1999).
+        Slope and offset that turn a score into a log-likelihood ratio, see `confidence`.
     cohort_weight : float
-        How much of `cohort_mean` is taken off a probe's scores, 0 to 1.
+        How much of `cohort_mean` is taken off a probe's scores, 0 to 1, in a gallery of COHORT_LEAST people or more.
     about : dict
         Where it comes from, as JSON takes it: kind of head, backbone, views, how the threshold was chosen.
+    curve : ndarray of shape (k, 2), float64
+        Scores, rising, and which share of strangers' faces reaches each; empty until it is known.
+    evidence : Evidence, optional
+        What the threshold rests on. With it, `enrol` and `remove` choose the threshold, the calibration and the curve
+        anew, in milliseconds.
     """
 
     labels: list[str]
@@ -75,6 +91,8 @@ class Gallery:
     calibration: tuple[float, float] = (20.0, -10.0)
     cohort_weight: float = 0.0
     about: dict = field(default_factory=dict)
+    curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    evidence: Evidence | None = None
 
     def __post_init__(self):
         self.labels = [str(label) for label in self.labels]
@@ -86,6 +104,7 @@ class Gallery:
         """Write every field as one .npz; a kill at any moment leaves the old file or the new one."""
         path = Path(path)
         partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        evidence = {name: getattr(self.evidence, name) for name in EVIDENCE} if self.evidence else {}
         try:
             with open(partial, "wb") as file:
                 np.savez(
@@ -96,6 +115,8 @@ class Gallery:
                     calibration=np.array(self.calibration, np.float64),
                     cohort_weight=np.float64(self.cohort_weight),
                     about=np.array(json.dumps(self.about, sort_keys=True)),
+                    curve=self.curve,
+                    **evidence,
                 )
             partial.replace(path)
         finally:
@@ -113,27 +134,54 @@ class Gallery:
         path = Path(path)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                labels, vectors, threshold, calibration, cohort_weight, about = (stored[f] for f in FIELDS)
+                labels, vectors, threshold, calibration, cohort_weight, about, curve = (
+                    stored[f] for f in FIELDS
+                )
+                evidence = {name: stored[name] for name in EVIDENCE if "photos" in stored}
             slope, offset = calibration.tolist()
             decision = float(threshold), (slope, offset), float(cohort_weight)
-            return cls(labels.tolist(), vectors, *decision, json.loads(str(about)))
+            if evidence:
+                evidence = Evidence(**{**evidence, "fpir": float(evidence["fpir"])})
+            return cls(labels.tolist(), vectors, *decision, json.loads(str(about)), curve, evidence or None)
         except (KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path.name} is damaged or of an earlier version: {error}") from error
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the score of every probe, (n, d) unit rows, with every person: (n, people).
 
-        It is their cosine similarity, less `cohort_weight` times the probe's `cohort_mean`.
+        It is their cosine similarity, less `cohort_weight` times the probe's `cohort_mean`. That is one number for all
+        people, so it never changes who is the best.
         """
-        cosines = np.asarray(embeddings, dtype=np.float32) @ self.vectors.T
+        return self._normalised(np.asarray(embeddings, dtype=np.float32) @ self.vectors.T)
+
+    def _normalised(self, cosines: np.ndarray) -> np.ndarray:
         return (
-            cosines - np.float32(self.cohort_weight) * cohort_mean(cosines) if self.cohort_weight else cosines
+            cosines - np.float32(self.cohort_weight) * cohort_mean(cosines) if self._has_cohort else cosines
         )
 
+    @property
+    def _has_cohort(self) -> bool:
+        return bool(self.cohort_weight) and len(self.labels) >= COHORT_LEAST
+
     def confidence(self, scores: np.ndarray) -> np.ndarray:
-        """Turn scores into estimated probabilities, 0 to 1, of being that very person."""
+        """Turn scores into the probability, 0 to 1, of being that person and not nobody who is enrolled.
+
+        A score's log-likelihood ratio is l = slope s + offset, and the probability 1 / (1 + exp(-l)): it holds if a face
+        is as often somebody enrolled as not. Where that is otherwise, multiply confidence / (1 - confidence) by the odds.
+        Beside other candidates a person has exp(l) / (1 + sum of everyone's exp(l)), which `identify` returns.
+        """
+        odds = self._odds(scores)
+        return odds / (1 + odds)
+
+    def _odds(self, scores: np.ndarray) -> np.ndarray:
         slope, offset = self.calibration
-        return 1.0 / (1.0 + np.exp(-np.clip(slope * np.asarray(scores, np.float64) + offset, -60, 60)))
+        return np.exp(np.clip(slope * np.asarray(scores, np.float64) + offset, -60, 60))
+
+    def fpir(self, scores: np.ndarray) -> np.ndarray:
+        """Return which share of strangers' faces reaches each of `scores` with somebody here, 0 to 1; nan if not known."""
+        if not len(self.curve):
+            return np.full(np.shape(scores), np.nan)
+        return np.interp(scores, *self.curve.T)
 
     def identify(self, embeddings: np.ndarray, top: int = 5, threshold: float | None = None) -> list[Match]:
         """Name every probe, (n, d) unit rows, or call it unknown.
@@ -148,15 +196,27 @@ class Gallery:
         """
         limit = self.threshold if threshold is None else threshold
         if not self.labels:
-            return [Match(UNKNOWN, -1.0, 0.0, []) for _ in range(len(embeddings))]
+            return [Match(UNKNOWN, -1.0, 0.0, 1.0, []) for _ in range(len(embeddings))]
         return [self._match(row, top, limit) for row in self.scores(embeddings)]
 
     def _match(self, scores: np.ndarray, top: int, limit: float) -> Match:
-        order = np.argsort(-scores, kind="stable")[:top]
-        confidence = self.confidence(scores[order])
-        best = [(self.labels[i], float(scores[i]), float(c)) for i, c in zip(order, confidence, strict=True)]
+        order, odds = np.argsort(-scores, kind="stable")[:top], self._odds(scores)
+        share = 1 / (1 + odds.sum())
+        best = [(self.labels[i], float(scores[i]), float(odds[i] * share)) for i in order]
         name, score, sure = best[0]
-        return Match(name if score >= limit else UNKNOWN, score, sure, best)
+        return Match(name if score >= limit else UNKNOWN, score, sure, float(self.fpir(score)), best)
+
+    def rest_on(self, evidence: Evidence) -> None:
+        """Choose the threshold, the calibration and the curve by `evidence`, now and whenever people come and go."""
+        self.evidence = evidence.thinned()
+        self._decide()
+
+    def _decide(self) -> None:
+        if self.evidence is None:
+            return
+        cosines = self.evidence.photos @ self.vectors.T
+        chosen = decide(self.evidence, len(self.labels), cosines, self._normalised, not self._has_cohort)
+        self.threshold, self.calibration, self.curve = chosen.threshold, chosen.calibration, chosen.curve
 
     def enrol(self, name: str, embeddings: np.ndarray) -> None:
         """Add a person, or replace one of the same name, from one or more embeddings, without training.
@@ -175,13 +235,37 @@ class Gallery:
                 f"enrolment needs embeddings of {self.vectors.shape[1]} numbers, not {embeddings.shape}"
             )
         centre = embeddings.mean(0)
-        self.remove(name)
+        self._take_out(name)
+        if self.evidence:
+            self.evidence = self.evidence.joined(embeddings, len(self.labels))
         self.labels = [*self.labels, name]
         self.vectors = np.vstack([self.vectors, centre / max(float(np.linalg.norm(centre)), 1e-12)])
+        self._decide()
 
     def remove(self, name: str) -> bool:
-        """Forget a person; return whether there was one of that name."""
-        keep = [i for i, label in enumerate(self.labels) if label != name]
-        found = len(keep) < len(self.labels)
-        self.labels, self.vectors = [self.labels[i] for i in keep], self.vectors[keep]
+        """Forget a person, and the photos of them that the threshold rests on; return whether there was one."""
+        found = self._take_out(name)
+        if found:
+            self._decide()
         return found
+
+    def _take_out(self, name: str) -> bool:
+        if name not in self.labels:
+            return False
+        row = self.labels.index(name)
+        self.labels = self.labels[:row] + self.labels[row + 1 :]
+        self.vectors = np.delete(self.vectors, row, axis=0)
+        if self.evidence:
+            self.evidence = self.evidence.without(row)
+        return True
+
+    def emptied(self) -> "Gallery":
+        """Return the gallery without anybody, enrolled or stranger; whoever is enrolled then, the table is still there."""
+        nobody = np.zeros((0, self.vectors.shape[1]), np.float32)
+        none = np.zeros(0, np.int64)
+        evidence = self.evidence and Evidence(
+            nobody, none, none.astype(np.float32), none.astype(bool), self.evidence.table, self.evidence.fpir
+        )
+        empty = replace(self, labels=[], vectors=nobody, about=dict(self.about), evidence=evidence)
+        empty._decide()
+        return empty

@@ -225,8 +225,8 @@ class Recognition:
         -------
         list of dict
             Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1,
-            name (or "unknown"), confidence 0 to 1, score (see `Gallery.scores`), top (list of name,
-            score, confidence).
+            name (or "unknown"), confidence 0 to 1, score (see `Gallery.scores`), fpir (0 to 1, or None where
+            it is not known), top (list of name, score, confidence); see `gallery.Match`.
         """
         matches = (gallery or self.recogniser.gallery).identify(self.embeddings, top, threshold)
         return [
@@ -235,6 +235,7 @@ class Recognition:
                 "name": match.name,
                 "confidence": round(match.confidence, 4),
                 "score": round(match.score, 4),
+                "fpir": None if np.isnan(match.fpir) else float(f"{match.fpir:.3g}"),
                 "top": [
                     {"name": n, "score": round(s, 4), "confidence": round(c, 4)} for n, s, c in match.top
                 ],

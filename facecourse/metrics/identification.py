@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
+from facecourse.metrics.uncertainty import share_of, wilson
 from lambda_function.gallery import Gallery
 
 
@@ -29,11 +30,11 @@ def predict(
 
 @dataclass(frozen=True)
 class Identification:
-    """Top-1 of a gallery on photos of enrolled people: shares, 0 to 1, with 95 % confidence intervals.
+    """Rank-1 identification of photos of enrolled people: shares, 0 to 1, with 95 % intervals over people.
 
-    `top1` counts photos (interval: Wilson, 1927). `macro` is the mean over people of each person's own share, so that
-    someone with one photo counts like someone with 500 (interval: bootstrap over people). `wrong` (int64) are the
-    positions of the misnamed photos. All shares are nan where there are no photos.
+    `top1` counts photos. `macro` is the mean over people of each person's own share, so that someone with one photo
+    counts like someone with 500. `wrong` (int64) are the positions of the misnamed photos. All shares are nan where
+    there are no photos.
     """
 
     top1: float
@@ -41,12 +42,14 @@ class Identification:
     macro: float
     macro_interval: tuple[float, float]
     photos: int
+    people: int
     wrong: np.ndarray
 
     def as_row(self) -> dict[str, str | int]:
         """Return the figures as a row of a table."""
         return {
             "photos": self.photos,
+            "people": self.people,
             "wrong": len(self.wrong),
             "top-1": _share(self.top1, self.interval),
             "mean over people": _share(self.macro, self.macro_interval),
@@ -62,26 +65,41 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
 
     Photos of people who are not enrolled (label -1) are left out.
     """
-    from scipy.stats import binomtest  # half a second
-
     known = np.flatnonzero(photos.labels >= 0)
     part = photos.take(known)
-    if not len(part):
-        nan = float("nan")
-        return Identification(nan, (nan, nan), nan, (nan, nan), 0, known)
     right = predict(vectors, part)[0] == part.labels
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    share = share_of(right, part.labels)
     persons = pd.Series(right).groupby(part.labels).mean().to_numpy()
-    draws = np.random.default_rng(0).integers(len(persons), size=(1000, len(persons)))
-    low, high = np.quantile(persons[draws].mean(1), [0.025, 0.975])
+    if not len(part):
+        return Identification(*[share.value, (share.low, share.high)] * 2, 0, 0, known)
+    if persons.min() == persons.max():  # all alike: drawing them anew would say that there is no doubt
+        low, high = wilson(persons.sum(), len(persons))
+    else:
+        draws = np.random.default_rng(0).integers(len(persons), size=(1000, len(persons)))
+        low, high = np.quantile(persons[draws].mean(1), [0.025, 0.975])
     return Identification(
-        float(right.mean()),
-        (float(interval.low), float(interval.high)),
+        share.value,
+        (share.low, share.high),
         float(persons.mean()),
         (float(low), float(high)),
         len(right),
+        share.people,
         known[~right],
     )
+
+
+def ranks(vectors: np.ndarray, photos: PhotoSet) -> np.ndarray:
+    """Return the rank of each photo's own person among all enrolled, 1 for the best, (n,) int64: the CMC's stuff.
+
+    Photos of people who are not enrolled (label -1) are left out.
+    """
+    part, found = photos.take(photos.labels >= 0), []
+    for start in range(0, len(part), 2048):
+        rows = part.take(np.arange(start, min(start + 2048, len(part))))
+        cosines = rows.embeddings @ vectors.T
+        own = np.take_along_axis(cosines, rows.labels[:, None], axis=1)
+        found.append((cosines > own).sum(1) + 1)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:

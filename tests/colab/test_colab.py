@@ -189,7 +189,7 @@ def test_the_set_up_cell_fetches_the_course_and_installs_only_what_is_missing(ma
 
 
 def test_a_second_notebook_says_what_to_run_first_and_that_works(machine):
-    """Of the notebooks that notebook 06's command names, 01 and 03 run here; the others need nothing else."""
+    """Of the notebooks that notebook 06's command names, the first runs here; the others need nothing else."""
     with pytest.raises(CellExecutionError) as stopped:
         machine.execute("06_try_it")
     line = r"!(cd .+ && PROFILE=sample python -m facecourse\.run\.course) ([\w ]+)"
@@ -197,10 +197,10 @@ def test_a_second_notebook_says_what_to_run_first_and_that_works(machine):
     names = command[2].split()
     assert names == ["01_assemble_dataset", "03_finetune", "04_evaluate", "05_deploy_lambda"]
     asked = {"shell": True, "env": machine.environment, "capture_output": True, "text": True}
-    done = subprocess.run(f"{command[1]} {names[0]} {names[1]}", **asked)
+    done = subprocess.run(f"{command[1]} {names[0]}", **asked)
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads((machine.clone / "outputs/sample/report.json").read_text())
-    assert report["test_top1"] >= 0.9
+    assert report["faces_found"] >= 0.95 * report["images"] > 0
 
 
 def test_notebook_06_takes_photos_under_ipywidgets_7_and_from_colabs_own_chooser(machine):

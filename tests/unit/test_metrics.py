@@ -19,6 +19,7 @@ from facecourse.metrics.open_set import (
     cross_validated_rates,
     open_set,
 )
+from facecourse.metrics.uncertainty import compare_shares, mcnemar, share_of, wilson
 from facecourse.metrics.verification import (
     Pairs,
     all_pairs,
@@ -64,10 +65,33 @@ def test_top1_counts_photos_and_its_mean_over_people_counts_people():
 @pytest.mark.parametrize(
     "right, count, interval", [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0, 0.1611))]
 )
-def test_the_interval_of_top1_has_its_published_values(right, count, interval):
-    # Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson's score interval)
-    photos = photo_set([[1, 0, 0]] * right + [[0, 1, 0]] * (count - right), [0] * count)
-    assert identify(np.eye(3, dtype=np.float32), photos).interval == pytest.approx(interval, abs=5e-5)
+def test_wilsons_interval_has_its_published_values(right, count, interval):
+    # Newcombe 1998, Statistics in Medicine 17, table I, method 3
+    assert wilson(right, count) == pytest.approx(interval, abs=5e-5)
+
+
+def test_two_shares_are_compared_as_published():
+    # Newcombe 1998, Statistics in Medicine 17, table II, method 10; Fisher 1935, the lady who tasted tea
+    assert compare_shares((56, 48), (70, 80))[:2] == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert compare_shares((3, 1), (4, 4))[2] == pytest.approx(0.4857, abs=5e-5)
+
+
+def test_answers_to_the_same_questions_are_compared_in_pairs():
+    first, second = np.ones(1000, bool), np.ones(1000, bool)
+    second[:6] = False
+    assert mcnemar(first, second) == pytest.approx(2 / 2**6) == mcnemar(second, first)
+    first[:6] = False
+    assert mcnemar(first, second) == 1.0  # both wrong on the same photos
+
+
+def test_an_interval_is_over_people_and_knows_doubt_where_all_is_right():
+    persons = np.repeat(np.arange(40), 50)
+    whole = share_of(persons % 2 == 0, persons)  # a person's photos fail together
+    assert whole.value == 0.5 and 0.3 < whole.low < 0.4 and 0.6 < whole.high < 0.7
+    mixed = share_of(np.arange(2000) % 2 == 0, persons)
+    assert mixed.high - mixed.low < 0.01
+    right = share_of(np.ones(24), np.arange(24) // 2)
+    assert (right.low, right.high) == pytest.approx(wilson(12, 12)) and right.low < 0.8
 
 
 def test_many_photos_are_scored_in_parts_like_all_at_once():

@@ -1,0 +1,251 @@
+"""What a threshold rests on: photos whose person is known, taken for strangers one person at a time, and a table.
+
+A stranger is given a name if the best of all enrolled people reaches the threshold, so people who look alike decide
+where it has to be. Leaving one enrolled person out at a time turns the gallery's own photos into strangers of the
+same family, team or country. A few people are too few to choose by; so a table made of thousands (data/README.md)
+counts as much as TABLE_PEOPLE of them, and the threshold is never below what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+PRIOR = 0.5  # of a face being someone enrolled: the confidence says what follows from it
+TABLE_PEOPLE = 30  # the table's weight; chosen on LFW's people, with the share of them that is "alike"
+TABLE_SIZE = 100  # people beyond whom a gallery's own photos say more than the table
+MOST_PHOTOS = 1_000  # kept, so that a decision takes milliseconds in a gallery of thousands
+REFUSED = 0.05  # of the enrolled people's own photos, at most, for keeping look-alikes apart
+CANDIDATES = 5  # per photo, for the calibration: the others' share is nothing
+STEPS = np.linspace(0, 1, 1001)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Photos of known people, a table, and the rate that is aimed at.
+
+    Attributes
+    ----------
+    photos : ndarray of shape (n, d), float32
+        Embeddings, unit rows.
+    owners : ndarray of shape (n,), int64
+        Row of the gallery, or below 0 for somebody who is not enrolled: one number per person.
+    own : ndarray of shape (n,), float32
+        Cosine with the own person's vector, made without this photo; nan where there is none.
+    strangers : ndarray of shape (n,), bool
+        Whether the photo counts as a stranger's once its own person is left out. False after training: a trained head
+        has pushed its people's photos away from all other people.
+    table : ndarray of shape (k, 3), float64
+        Cosine, rising; the share of photos of two people who look alike that reach it (FMR); the share of photos that
+        do not reach it with their own person (FNMR). Empty where the backbone has none.
+    fpir : float
+        Share of strangers' faces that may be given a name, 0 to 1.
+    """
+
+    photos: np.ndarray
+    owners: np.ndarray
+    own: np.ndarray
+    strangers: np.ndarray
+    table: np.ndarray
+    fpir: float = 0.01
+
+    def without(self, row: int) -> Evidence:
+        """Leave out the photos of the person in a row of the gallery; later rows move up."""
+        kept = self.owners != row
+        owners = np.where(self.owners > row, self.owners - 1, self.owners)[kept]
+        return replace(
+            self, photos=self.photos[kept], owners=owners, own=self.own[kept], strangers=self.strangers[kept]
+        )
+
+    def joined(self, photos: np.ndarray, row: int) -> Evidence:
+        """Add the photos that somebody is enrolled from, in a new row of the gallery."""
+        return replace(
+            self,
+            photos=np.vstack([self.photos, photos]),
+            owners=np.append(self.owners, np.full(len(photos), row)),
+            own=np.append(self.own, left_out(photos, np.zeros(len(photos), int))),
+            strangers=np.append(self.strangers, np.ones(len(photos), bool)),
+        )
+
+    def thinned(self) -> Evidence:
+        """Keep at most MOST_PHOTOS photos: of each person the first, then the second, and so on."""
+        if len(self.owners) <= MOST_PHOTOS:
+            return self
+        chance = np.random.default_rng(0).random(len(self.owners))
+        order = np.lexsort([chance, self.owners])
+        first = np.searchsorted(self.owners[order], self.owners[order], "left")
+        turn = np.empty(len(order), int)
+        turn[order] = np.arange(len(order)) - first
+        kept = np.sort(np.lexsort([chance, turn])[:MOST_PHOTOS])
+        return replace(
+            self,
+            photos=self.photos[kept],
+            owners=self.owners[kept],
+            own=self.own[kept],
+            strangers=self.strangers[kept],
+        )
+
+
+def left_out(photos: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return each photo's cosine with the mean of its person's other photos: (n,) float32, nan without any.
+
+    `photos` (n, d) are unit rows, `labels` (n,) whole numbers from 0.
+    """
+    sums = np.zeros((labels.max(initial=-1) + 1, photos.shape[1]))
+    np.add.at(sums, labels, photos)
+    others = sums[labels] - photos
+    lengths = np.linalg.norm(others, axis=1)
+    lengths[np.bincount(labels, minlength=len(sums))[labels] < 2] = np.nan
+    return ((others * photos).sum(1) / lengths).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Threshold; slope and offset of the calibration; and the curve score -> FPIR, (k, 2), of `decide`."""
+
+    threshold: float
+    calibration: tuple[float, float]
+    curve: np.ndarray
+
+
+def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use_table: bool) -> Decision:
+    """Choose a gallery's threshold and calibration.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    people : int
+        How many are enrolled.
+    cosines : ndarray of shape (n, people)
+        Of the evidence's photos with everyone.
+    normalised : callable
+        Turns cosines, (n, people), into scores.
+    use_table : bool
+        Whether scores are cosines, which the table is for.
+
+    Returns
+    -------
+    Decision
+        The lowest threshold at which the estimated FPIR is at most `evidence.fpir`: the table's for this many people,
+        or more if strangers made by leaving people out are named more often. Where no photo says enough, it lies above
+        the most similar stranger.
+    """
+    table = evidence.table if use_table and len(evidence.table) else None
+    rows, enrolled = np.arange(len(cosines)), evidence.owners >= 0
+    out = cosines.copy()
+    out[rows[enrolled], evidence.owners[enrolled]] = -1
+    apart = normalised(out[evidence.strangers]) if people else np.zeros((0, 1))
+    best, share = apart.max(axis=1, initial=-1), _shares(evidence.owners[evidence.strangers])
+    curve = np.stack([STEPS, _fpir(best, share, table, people)], axis=1)
+    again = evidence.own == evidence.own  # not nan
+    mated = cosines[again].copy()
+    mated[np.arange(len(mated)), evidence.owners[again]] = evidence.own[again]
+    scores = normalised(mated) if people else np.zeros((0, 1))
+    own = scores[np.arange(len(scores)), evidence.owners[again]]
+    weight = _shares(evidence.owners[again])
+    threshold = _threshold(curve, evidence.fpir, best)
+    lowest = _threshold(np.stack([STEPS, _table_fpir(table, people)], axis=1), evidence.fpir, best[:0])
+    if len(own) and threshold > (bound := max(_quantile(own, weight, REFUSED), lowest)):
+        threshold = bound
+    return Decision(threshold, _calibrate(scores, own, weight, apart, share, table, people), curve)
+
+
+def _shares(owners: np.ndarray) -> np.ndarray:
+    """Weigh photos so that each person counts as one."""
+    _, place, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    return 1 / counts[place] if len(owners) else np.zeros(0)
+
+
+def _table_fpir(table: np.ndarray | None, people: int) -> np.ndarray:
+    """Return the FPIR that the table gives a gallery of so many people, at each of STEPS."""
+    if table is None or not people:
+        return np.zeros(len(STEPS))
+    fmr = np.exp(np.interp(STEPS, table[:, 0], np.log(table[:, 1])))
+    return 1 - (1 - fmr) ** min(people, TABLE_SIZE)
+
+
+def _fpir(best: np.ndarray, share: np.ndarray, table: np.ndarray | None, people: int) -> np.ndarray:
+    """Estimate which share of strangers' faces reaches each of STEPS; without a table, one stranger more is named."""
+    order = np.argsort(best)
+    above = np.append(np.cumsum(share[order][::-1])[::-1], 0)[np.searchsorted(best[order], STEPS)]
+    if table is None:
+        return (above + 1) / (share.sum() + 1)
+    expected = _table_fpir(table, people)
+    return np.maximum(expected, (above + TABLE_PEOPLE * expected) / (share.sum() + TABLE_PEOPLE))
+
+
+def _threshold(curve: np.ndarray, fpir: float, best: np.ndarray) -> float:
+    kept = np.flatnonzero(curve[:, 1] <= fpir)
+    return float(curve[kept[0], 0]) if len(kept) else min(float(best.max(initial=0)) + 0.005, 1.0)
+
+
+def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    order = np.argsort(values)
+    return float(values[order][np.searchsorted(np.cumsum(weights[order]), share * weights.sum())])
+
+
+def _calibrate(scores, own, weight, apart, share, table, people: int) -> tuple[float, float]:
+    """Fit slope a and offset b of the log-likelihood ratio a s + b (Brummer and du Preez, 2006, Computer Speech 20).
+
+    The probability of candidate j is exp(a s_j + b) / (1 + sum over all k of exp(a s_k + b)), at PRIOR: the 1 stands
+    for nobody of them. Both kinds of photos weigh the same, people within a kind too, and the table as TABLE_PEOPLE.
+    """
+
+    def highest(part):
+        count = min(CANDIDATES, part.shape[1])
+        return np.pad(
+            -np.partition(-part, count - 1, axis=1)[:, :count],
+            [(0, 0), (0, CANDIDATES - count)],
+            constant_values=-9,
+        )
+
+    found, other = highest(scores), highest(apart)
+    found[:, -1] = np.where(own < found.min(1), own, found[:, -1])
+    if table is not None and people:
+        middle = (STEPS[1:] + STEPS[:-1]) / 2
+        none = np.diff(-_table_fpir(table, people)).clip(0)
+        same = np.diff(np.interp(STEPS, table[:, 0], table[:, 2])).clip(0)
+        made = np.pad(middle[:, None], [(0, 0), (0, CANDIDATES - 1)], constant_values=-9)
+        found, other = np.vstack([found, made]), np.vstack([other, made])
+        own = np.append(own, middle)
+        weight = np.append(weight, TABLE_PEOPLE * same / same.sum())
+        share = np.append(share, TABLE_PEOPLE * none / none.sum())
+    if not weight.sum() or not share.sum():
+        return 20.0, -10.0
+    values = np.vstack([found, other])
+    target = np.append(own, np.zeros(len(other)))
+    right = np.append(np.ones(len(own)), np.zeros(len(other)))
+    weights = np.append(weight / weight.sum() * PRIOR, share / share.sum() * (1 - PRIOR))
+
+    def at(a, b):
+        """Log-likelihood, gradient and curvature; a small part of it holds the slope near what faces have."""
+        logits = np.clip(a * values + b, -60, 60)
+        odds = np.exp(logits)
+        total = 1 + odds.sum(1)
+        likelihood = weights @ (right * (a * target + b) - np.log(total)) - 1e-7 * (a - 20) ** 2
+        some, mean = odds.sum(1) / total, (odds * values).sum(1) / total
+        square = (odds * values**2).sum(1) / total
+        gradient = [weights @ (right * target - mean) - 2e-7 * (a - 20), weights @ (right - some)]
+        ab = weights @ (mean - some * mean)
+        return (
+            likelihood,
+            np.array(gradient),
+            np.array(
+                [
+                    [weights @ (square - mean**2) + 2e-7, ab],
+                    [ab, weights @ (some - some**2) + 1e-9],
+                ]
+            ),
+        )
+
+    ab = np.array([20.0, -10.0])
+    for _ in range(50):
+        before, gradient, curvature = at(*ab)
+        step = np.linalg.solve(curvature, gradient)
+        while np.abs(step).max() > 1e-6 and at(*(ab + step))[0] < before:
+            step /= 2
+        ab = ab + step
+        if np.abs(step).max() < 1e-6:
+            break
+    return max(float(ab[0]), 1e-3), float(ab[1])
