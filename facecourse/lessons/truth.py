@@ -36,9 +36,9 @@ def roll_of(landmarks: np.ndarray) -> float:
 
 
 def true_faces() -> pd.DataFrame:
-    """Return every rendered face of the sample that is in data/: path, name, group (bool), box, landmarks, roll.
+    """Return every rendered face of the sample that is in data/: path, name, group (bool), condition, box, landmarks, roll.
 
-    Box (4,) and landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
+    Condition says what makes a portrait hard, "plain" if nothing does, and is "" in group pictures. Box (4,) and landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
     """
     portraits = json.loads((DATA / "photos.json").read_text())
     faces = [(DATA / path, path.split("/")[1], False, face) for path, face in portraits.items()]
@@ -49,8 +49,9 @@ def true_faces() -> pd.DataFrame:
     for path, name, group, face in faces:
         if path.exists():  # a reader may have put photos of their own into data/people
             points = np.array([face[point] for point in POINTS], np.float32)
-            rows.append((path, name, group, np.array(face["box"], np.float32), points, roll_of(points)))
-    return pd.DataFrame(rows, columns=["path", "name", "group", "box", "landmarks", "roll"])
+            box, condition = np.array(face["box"], np.float32), face.get("condition", "")
+            rows.append((path, name, group, condition, box, points, roll_of(points)))
+    return pd.DataFrame(rows, columns=["path", "name", "group", "condition", "box", "landmarks", "roll"])
 
 
 def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
@@ -76,7 +77,7 @@ def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
     return truth.join(pd.DataFrame(rows, truth.index, columns).astype({"iou": float, "error": float}))
 
 
-def rules_on_groups(truth: pd.DataFrame, side: float = 6.0) -> pd.DataFrame:
+def rules_on_groups(truth: pd.DataFrame, side: float = 4.0) -> pd.DataFrame:
     """Choose a face in cuts from the group pictures, each about one known person, as LFW's photos were cut.
 
     A cut is `side` heights of the person's box wide; neighbours then reach into it. Returns rule, photos, right

@@ -54,14 +54,14 @@ def face_at(*box, landmarks=None, score=0.9):
 
 def test_the_traced_photo_has_the_faces_that_the_detector_finds(group):
     steps, found = trace(group[0]), detector().detect([group[0]])[0]
-    assert len(steps.faces) == len(found) == 3
+    assert len(steps.faces) == len(found) == 5
     assert all(np.abs(a.box - b.box).max() < 0.1 for a, b in zip(steps.faces, found, strict=True))
 
 
 def test_the_trace_takes_settings_and_leaves_the_detector_as_it_was(group):
     before = (detector(threads=1).min_face_size, detector(threads=1).thresholds)
     few = trace(group[0], min_face_size=60, thresholds=(0.6, 0.7, 0.99999))
-    assert len(few.maps) < len(trace(group[0]).maps) and len(few.faces) < 3
+    assert len(few.maps) < len(trace(group[0]).maps) and len(few.faces) < 5
     assert (detector(threads=1).min_face_size, detector(threads=1).thresholds) == before
 
 
@@ -72,12 +72,12 @@ def test_tiny_photos_can_be_traced():
 
 def test_candidates_shrink_from_stage_to_stage(group):
     counts = stage_table(trace(group[0]))["candidates"].tolist()
-    assert counts == sorted(counts, reverse=True) and counts[0] > 100_000 and counts[-1] == 3
+    assert counts == sorted(counts, reverse=True) and counts[0] > 100_000 and counts[-1] == 5
 
 
 def test_each_stage_removes_false_alarms_and_no_face(group):
     table = ablation([trace(group[0])], [group[1]]).set_index("stages")
-    assert table["found"].tolist() == [3, 3, 3]
+    assert table["found"].tolist() == [5, 5, 5]
     assert table.loc["P", "false alarms"] > 20 * max(1, table.loc["P + R + O", "false alarms"])
 
 
@@ -97,11 +97,11 @@ def test_where_a_face_is_lost(group):
 
 def test_the_rule_with_size_and_centre_takes_the_right_person(truth):
     shares = rules_on_groups(truth).set_index("rule")["share"]
-    assert shares["size_and_centre"] == 1 and shares["largest"] < 0.8
+    assert shares["size_and_centre"] == 1 and shares["largest"] < 0.6
 
 
 def test_a_changed_face_lies_where_it_is_said_to_and_is_lost_when_changed_much(truth):
-    few = truth[~truth["group"]].iloc[::60]
+    few = truth[truth["condition"] == "plain"].iloc[::110]
     changes = {
         "turned": ("", (20, 90)),
         "shrunk": ("", (40, 10)),
@@ -113,7 +113,7 @@ def test_a_changed_face_lies_where_it_is_said_to_and_is_lost_when_changed_much(t
 
 
 def test_failures_of_hard_photos_are_found_with_their_reason(truth, reference):
-    few = truth[~truth["group"]].iloc[::36]
+    few = truth[truth["condition"] == "plain"].iloc[::70]
     assert failures(changed_photos(few, "turned", 0), progress=False) == []
     for change, amount, reason in (("cut off", 0.5, "cut off by the edge"), ("darkened", 0.08, "dark, ")):
         found = failures(changed_photos(few, change, amount), progress=False)
@@ -133,7 +133,7 @@ def test_a_readers_own_photos_are_looked_at_first(truth):
 
 def test_centerface_finds_the_rendered_faces(truth, reference):
     table = compare_on_truth(truth[truth["group"]])
-    assert (table["found"] == 18).all() and (table["false alarms"] == 0).all()
+    assert (table["found"] >= 32).all() and (table["false alarms"] == 0).all()
 
 
 def test_centerface_landmarks_are_in_the_same_order(truth, reference):
@@ -182,10 +182,10 @@ def test_separation_of_similarities(monkeypatch):
 def test_sliders_redraw_picture_and_text(group):
     explorer = explore_settings(group[0])
     *sliders, picture, text = explorer.children
-    assert "P + R + O 3" in text.value
+    assert "P + R + O 5" in text.value
     first = bytes(picture.value)
     assert Image.open(io.BytesIO(first)).size[0] == 3 * 480
     sliders[2].value = 0.99
-    assert bytes(picture.value) != first and "P + R + O 3" in text.value
+    assert bytes(picture.value) != first and "P + R + O" in text.value
     sliders[0].value = 120  # the faces are about 110 pixels high, their windows smaller
     assert "6 levels" in text.value
