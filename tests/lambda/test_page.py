@@ -234,7 +234,7 @@ def test_on_a_phone_everything_fits_and_can_be_read(browser, served, scheme):
     page = phone.new_page()
     page.goto(served)
     page.set_input_files("#file", GROUP)
-    assert len(named(page)) == 3
+    assert len(named(page)) == 5
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for button in ("#choose", "#take"):
         assert page.locator(button).bounding_box()["height"] >= 44

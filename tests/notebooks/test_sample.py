@@ -43,16 +43,17 @@ def test_report_has_the_figures_of_the_contract(report):
 
 
 def test_every_photo_of_the_sample_is_counted(report, manifest):
-    assert report["images"] == len(manifest) == 168 + 50
-    assert report["identities"] == manifest.person.nunique() == 12 + 40
+    assert report["images"] == len(manifest) == 328 + 250
+    assert report["identities"] == manifest.person.nunique() == 20 + 200
     assert set(manifest.source) == {"people", "others"}  # all rendered: the default run shows nobody real
-    assert report["faces_found"] >= 0.99 * report["images"]
+    assert 0.98 * report["images"] <= report["faces_found"] < report["images"]
 
 
-def test_held_out_photos_are_named(report):
-    assert min(report[name] for name in ("val_top1", "test_top1", "val_top1_own", "seed_split_top1")) >= 0.95
-    assert report["unknown_far"] <= 0.1 and report["unknown_frr"] <= 0.1
-    assert 0.6 <= report["tar_at_far_1e3"] <= 1
+def test_most_held_out_photos_are_named_and_the_hard_ones_are_not(report):
+    assert 0.75 <= min(report[name] for name in ("val_top1", "test_top1", "val_top1_own", "seed_split_top1"))
+    assert report["test_top1"] < 1  # a sample on which nothing goes wrong teaches nothing
+    assert report["unknown_far"] <= 0.15 and report["unknown_frr"] <= 0.6
+    assert 0.3 <= report["tar_at_far_1e3"] <= 1
 
 
 def test_splits_do_not_leak(manifest):
