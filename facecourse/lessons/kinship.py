@@ -17,7 +17,10 @@ def truth_of(manifest: pd.DataFrame) -> pd.DataFrame:
     truth = json.loads((DATA / "photos.json").read_text())
     own = [(row, person, truth.get(path.removeprefix("data/"))) for row, (path, person) in
            enumerate(zip(manifest["path"], manifest["person"], strict=True)) if path.startswith("data/people/")]  # fmt: skip
-    return pd.DataFrame([{"row": row, "person": person, **known} for row, person, known in own if known])
+    rows = [{"row": row, "person": person, **known} for row, person, known in own if known]
+    return pd.DataFrame(
+        rows, columns=None if rows else ["row", "person", "condition", "kinship", "age", "yaw", "pixels"]
+    )
 
 
 def similarity_by_kinship(manifest: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
