@@ -16,19 +16,24 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.embedding.embeddings import embed_manifest
     from facecourse.embedding.galleries import load_gallery
     from facecourse.embedding.photo_sets import photo_sets
+    from facecourse.lessons.course_map import draw_map
     from facecourse.lessons.exercises import check
     from facecourse.photos.dataset import load_manifest
+    from lambda_function.photos import open_photo
 
     # 01_assemble_dataset
     from facecourse.app.uploads import upload_people
     from facecourse.core.sources import load_sources
     from facecourse.lessons.assembling import (
+        check_planted,
         plot_photos_per_person,
         plot_splits,
         show_collection,
+        show_hashes,
         show_people,
         show_problems,
     )
+    from facecourse.lessons.faces_pictures import face_crop, show_faces
     from facecourse.photos.checks import summary
     from facecourse.photos.collect import collect_people, collection_summary, names_to_collect
     from facecourse.photos.dataset import assemble, load_checks
@@ -37,6 +42,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
 
     # 02_detect_faces
     from facecourse.core.sources import lfw_pairs
+    from facecourse.detection.detector import mtcnn_folder
     from facecourse.lessons.alignment import CROPS, alignment_effect, celebrity_faces, cropped, show_aligned
     from facecourse.lessons.failures import (
         compare_on_portraits,
@@ -47,6 +53,8 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     )
     from facecourse.lessons.stages import (
         ablation,
+        animate_nms,
+        draw_cascade,
         explore_settings,
         plot_ablation,
         plot_costs,
@@ -65,29 +73,45 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         find_true_faces,
         found_when_changed,
         plot_found,
+        roll_of,
         rules_on_groups,
         true_faces,
     )
     from facecourse.metrics.verification import official_pairs
-    from lambda_function.photos import open_photo
+    from lambda_function.area import IntegralImage
+    from lambda_function.crops import TEMPLATE
 
     # 03_finetune
-    from facecourse.core.figures import figure
-    from facecourse.embedding.backbones import BACKBONES, save_backbone
+    from facecourse.core.paths import outputs_for
+    from facecourse.embedding.backbones import save_backbone
+    from facecourse.embedding.embeddings import load_crops
     from facecourse.embedding.galleries import save_gallery
     from facecourse.embedding.photo_sets import centroids
     from facecourse.heads.cosine import CosineHead
     from facecourse.heads.finetuning import (
         LastBlock,
         Tail,
-        augmented_views,
+        augmented,
+        compare_tuning,
         features_before_last_block,
-        load_small_task,
+        tuning_photos,
+        tuning_scores,
+        with_tail,
     )
-    from facecourse.heads.training import Trainer, fit, learning_rate_range, measure, seed_everything
+    from facecourse.heads.training import Trainer, fit, learning_rate_range, seed_everything
     from facecourse.lessons.evaluating import plot_scores
-    from facecourse.lessons.training import LiveHistory, plot_learning_rate_range
-    from facecourse.metrics.identification import compare_heads, identify, own_people
+    from facecourse.lessons.training import (
+        LiveHistory,
+        angles,
+        draw_backbone,
+        plot_circles,
+        plot_learning_rate_range,
+        plot_margins,
+        plot_tuning,
+        show_embeddings,
+        show_similarities,
+    )
+    from facecourse.metrics.identification import compare_heads, identify, own_people, predict
     from facecourse.metrics.verification import all_pairs
     from lambda_function.crops import normalise
     from lambda_function.gallery import Gallery
@@ -95,20 +119,36 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 04_evaluate
     from facecourse.core.sources import SourceError
     from facecourse.embedding.embeddings import embed_faces
+    from facecourse.embedding.photo_sets import PhotoSet
     from facecourse.heads.cosine import select_head
     from facecourse.lessons.evaluating import (
         map_of_embeddings,
         neighbours_agree,
         plot_by_photos,
         plot_confusion,
+        plot_det,
         plot_fpir_fnir,
         plot_map,
+        plot_reliability,
+        plot_robustness,
         plot_roc,
         show_misnamed,
         show_worst_pairs,
     )
-    from facecourse.metrics.identification import accuracy_by_photos, compare_enrolment, predict
-    from facecourse.metrics.open_set import calibrate, compare_cohort_weights, cross_validated_rates, open_set
+    from facecourse.lessons.kinship import plot_similarity, similarity_by_condition, similarity_by_kinship
+    from facecourse.lessons.robustness import robustness
+    from facecourse.metrics.identification import accuracy_by_photos, compare_enrolment, ranks
+    from facecourse.metrics.impostors import BINS, compare_all, shipped_table
+    from facecourse.metrics.open_set import (
+        cohort_by_size,
+        cross_validated_rates,
+        evidence_for,
+        open_set,
+        rates_with_intervals,
+        reliability,
+        tpir_at_fpir,
+    )
+    from facecourse.metrics.uncertainty import compare_shares, share_of
     from facecourse.metrics.verification import (
         embed_undetected,
         pairs_among,
@@ -116,7 +156,8 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         tar_at_fmr,
         ten_folds,
     )
-    from facecourse.photos.checks import wrongly_named
+    from facecourse.photos.checks import doubled_people, wrongly_named
+    from facecourse.photos.lists import in_training_data, perceived_groups
 
     # 05_deploy_lambda
     from facecourse.app.pictures import plot_result
@@ -136,7 +177,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.core.colab import upload_in_colab
 
     # 07_scale_out
-    from facecourse.core.paths import outputs_for, require
+    from facecourse.core.paths import require
     from facecourse.core.sources import lfw_photos
     from facecourse.photos.dataset import photo_path
     from facecourse.scale.galleries import (

@@ -9,6 +9,8 @@ import pandas as pd
 from facecourse.core.figures import COLOURS, LINES, STYLE, figure
 from facecourse.embedding.photo_sets import PhotoSet
 from facecourse.lessons.faces_pictures import face_crop, show_pairs
+from facecourse.metrics.impostors import AllPairs
+from facecourse.metrics.open_set import Reliability
 from facecourse.metrics.verification import Pairs
 
 MARKERS = "osD^vP*X"
@@ -26,6 +28,74 @@ def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-
         axes.set(xlabel="FMR (share of two people's pairs accepted)", title="Verification: ROC")
         axes.set(ylabel="TAR (share of one person's accepted)")
         axes.legend(loc="lower right")
+    return picture
+
+
+def plot_det(pairs: AllPairs, draws: int = 200):
+    """Draw FNMR against FMR, both logarithmic, with a 95 % band for which people are drawn anew."""
+    picture, axes = figure()
+    wanted = np.logspace(-6, 0, 121)
+    # From right to left FMR rises; the threshold for a wanted FMR is the lowest that does not exceed it.
+    curves = [
+        fnmr[np.argmax(fmr <= wanted[:, None], axis=1)] for fmr, fnmr in (pairs.rates(), *pairs.draws(draws))
+    ]
+    compared = pairs.non_mated.sum() / 2
+    shown = wanted >= 3 / max(compared, 3)  # fewer than three pairs say nothing
+    low, high = np.quantile(curves[1:], [0.025, 0.975], axis=0)
+    with plt.rc_context(STYLE):
+        axes.fill_between(
+            wanted[shown], low[shown], high[shown], color=COLOURS["sky"], alpha=0.4, linewidth=0, label="95 %"
+        )
+        axes.plot(wanted[shown], curves[0][shown], color=COLOURS["blue"])
+        axes.set(
+            xscale="log", yscale="log", xlabel="FMR (two people taken for one)", ylabel="FNMR (one for two)"
+        )
+        axes.set(title=f"DET: {compared:,.0f} non-mated, {pairs.mated.sum() / 2:,.0f} mated pairs")
+        axes.legend(loc="upper right")
+    return picture
+
+
+def plot_reliability(found: Reliability):
+    """Draw how often a confidence came true against what it said, with 95 % intervals over people."""
+    picture, axes = figure(width=4.6, height=4.0)
+    table = found.table
+    bars = np.abs(table[["low", "high"]].to_numpy().T - table["found"].to_numpy())
+    with plt.rc_context(STYLE):
+        axes.plot([0, 1], [0, 1], color="#888888", linestyle=":", label="as often as said")
+        axes.errorbar(
+            table["said"], table["found"], bars, fmt="o", color=COLOURS["blue"], capsize=3, label="measured"
+        )
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="confidence", ylabel="share named rightly")
+        axes.set_title(f"Brier score {found.brier:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}]")
+        axes.legend(loc="upper left")
+    return picture
+
+
+def plot_robustness(table: pd.DataFrame):
+    """Draw FNMR and the share of photos without a face against how hard a photo was made, a panel per kind.
+
+    `table` is from `robustness`.
+    """
+    kinds = list(dict.fromkeys(table["kind"]))
+    picture, _ = figure(width=9.5, height=4.6)
+    picture.clear()
+    with plt.rc_context(STYLE):
+        panels = picture.subplots(2, -(-len(kinds) // 2), sharey=True).ravel()
+        for panel, kind in zip(panels, kinds, strict=False):
+            rows = table[table["kind"] == kind]
+            place = np.arange(len(rows))
+            panel.plot(place, rows["FNMR"] * 100, "o-", color=COLOURS["blue"], label="FNMR")
+            panel.fill_between(
+                place, rows["low"] * 100, rows["high"] * 100, color=COLOURS["sky"], alpha=0.4, linewidth=0
+            )
+            panel.plot(place, rows["no face"] * 100, "s--", color=COLOURS["red"], label="no face found")
+            panel.set_xticks(place, rows["level"].astype(str), fontsize=8)
+            panel.set(title=kind, ylim=(-3, 103))
+        for panel in panels[len(kinds) :]:
+            panel.axis("off")
+        picture.supylabel("% of photos", fontsize=9)
+        panels[0].legend(loc="upper left", fontsize=8)
+        picture.tight_layout()
     return picture
 
 
@@ -55,7 +125,7 @@ def plot_fpir_fnir(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
         for (label, (thresholds, fpir, fnir)), line in zip(curves.items(), ("--", "-"), strict=False):
             axes.plot(thresholds, fpir * 100, line, color=COLOURS["red"], label=f"FPIR, {label}")
             axes.plot(thresholds, fnir * 100, line, color=COLOURS["blue"], label=f"FNIR, {label}")
-        axes.axvline(threshold, color="black", linestyle=":", label=f"chosen on val: {threshold:.3f}")
+        axes.axvline(threshold, color="black", linestyle=":", label=f"chosen: {threshold:.3f}")
         axes.set(xlabel="threshold (score)", ylabel="rate (% of photos)", ylim=(-1, 40))
         axes.set_title("Strangers named, and known people refused")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)

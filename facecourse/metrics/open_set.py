@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from facecourse.embedding.photo_sets import PhotoSet
+from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
+from facecourse.metrics.uncertainty import share_of
+from lambda_function.evidence import PRIOR, Evidence, left_out
+from lambda_function.gallery import Gallery
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,157 @@ def open_set(
     return OpenSet(scores, best == known.labels, predict(vectors, non_mated, cohort_weight)[1])
 
 
-def compare_cohort_weights(
-    vectors: np.ndarray, known: PhotoSet, non_mated: PhotoSet, fpir: float, weights: tuple[float, ...]
+def evidence_for(
+    gallery: Gallery, sets: dict[str, PhotoSet], persons: np.ndarray, table: np.ndarray, fpir: float
+) -> Evidence:
+    """Collect what a gallery's threshold may rest on, for `Gallery.rest_on`.
+
+    Means of photos (nearest centroid): the training photos, each person left out in turn. A trained head has pushed
+    its people's photos away from all others, so leaving one out would flatter: the strangers of val, and val's photos
+    of known people. `persons` (len(manifest),) are the manifest's; `table` is from `shipped_table`.
+    """
+    if gallery.about["kind"] == "nearest centroid":
+        photos = sets["train"]
+        known = np.ones(len(photos), bool)
+        own = left_out(photos.embeddings, photos.labels)
+        return Evidence(photos.embeddings, photos.labels, own, known, table, fpir)
+    val, unknown = sets["val"], sets["unknown_val"]
+    _, number = np.unique(persons[unknown.rows], return_inverse=True)
+    return Evidence(
+        np.vstack([val.embeddings, unknown.embeddings]),
+        np.append(val.labels, -1 - number),
+        np.append((val.embeddings * gallery.vectors[val.labels]).sum(1), np.full(len(unknown), np.nan)),
+        np.append(np.zeros(len(val), bool), np.ones(len(unknown), bool)),
+        table,
+        fpir,
+    )
+
+
+def rates_with_intervals(
+    scores: OpenSet, known: np.ndarray, non_mated: np.ndarray, threshold: float
+) -> dict[str, str]:
+    """Return FPIR and FNIR at a threshold as text, with intervals over the people who `known` and `non_mated` name."""
+    return {
+        "FPIR": str(share_of(scores.non_mated >= threshold, non_mated)),
+        "FNIR": str(share_of(~(scores.right & (scores.known >= threshold)), known)),
+    }
+
+
+def tpir_at_fpir(
+    scores: OpenSet, known: np.ndarray, non_mated: np.ndarray, rates: tuple[float, ...] = (0.001, 0.01, 0.1)
 ) -> pd.DataFrame:
-    """Return, by cohort weight, the threshold for `fpir` and the FNIR there, on photos that serve to choose."""
+    """Return TPIR (1 - FNIR) at fixed FPIR, with an interval for which the people of both kinds are drawn anew."""
+    chance, rows = np.random.default_rng(0), {}
+    kinds = [np.unique(persons, return_inverse=True)[1] for persons in (known, non_mated)]
+    draws = [np.array([]) for _ in rates]
+    for _ in range(300):
+        weights = []
+        for labels in kinds:
+            people = labels.max() + 1
+            weights.append(np.bincount(chance.integers(people, size=people), minlength=people)[labels])
+        drawn = OpenSet(
+            np.repeat(scores.known, weights[0]),
+            np.repeat(scores.right, weights[0]),
+            np.repeat(scores.non_mated, weights[1]),
+        )
+        for k, rate in enumerate(rates):
+            draws[k] = np.append(draws[k], 1 - drawn.rates([drawn.threshold_at(rate)])[1])
+    for rate, values in zip(rates, draws, strict=True):
+        threshold = scores.threshold_at(rate)
+        low, high = np.quantile(values, [0.025, 0.975])
+        value = 1 - float(scores.rates([threshold])[1][0])
+        rows[f"{rate:.1%}"] = {
+            "threshold": round(threshold, 3),
+            "TPIR": f"{value:.2%} [{low:.1%}, {high:.1%}]",
+            "non-mated probes above": int((scores.non_mated >= threshold).sum()),
+        }
+    return pd.DataFrame(rows).T.rename_axis("FPIR")
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often a confidence comes true: `table` by what was said, and the Brier score with its interval over people."""
+
+    table: pd.DataFrame
+    brier: float
+    interval: tuple[float, float]
+
+
+def reliability(
+    confidence: np.ndarray, right: np.ndarray, mated: np.ndarray, persons: np.ndarray, bins: int = 8
+) -> Reliability:
+    """Compare confidences, (n,), with whether the best person was `right`, (n,) bool.
+
+    `mated` (n,) bool are the photos of enrolled people. They weigh as much as the others together, as PRIOR has it. The
+    table's columns are said, found, low and high (95 %, over people) and photos; the Brier score is the mean of
+    (confidence - right) squared: 0 is best, and who always says a half has 0.25.
+    """
+    names, labels = np.unique(persons, return_inverse=True)
+    weight = np.where(mated, PRIOR / max(mated.sum(), 1), (1 - PRIOR) / max((~mated).sum(), 1))
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    chance = np.random.default_rng(0)
+    drawn = chance.multinomial(len(names), np.full(len(names), 1 / len(names)), size=500)
+
+    def of_people(values: np.ndarray) -> np.ndarray:
+        return np.bincount(labels, weights=values, minlength=len(names))
+
+    rows = []
+    for b in np.unique(place):
+        own = place == b
+        total, hits = of_people(weight * own), of_people(weight * own * right)
+        with np.errstate(invalid="ignore"):
+            low, high = np.nanquantile((drawn @ hits) / (drawn @ total), [0.025, 0.975])
+        said = (weight * confidence)[own].sum() / weight[own].sum()
+        rows.append((said, hits.sum() / total.sum(), low, high, int(own.sum())))
+    loss, whole = of_people(weight * (confidence - right) ** 2), of_people(weight)
+    low, high = np.quantile((drawn @ loss) / (drawn @ whole), [0.025, 0.975])
+    table = pd.DataFrame(rows, columns=["said", "found", "low", "high", "photos"])
+    return Reliability(table, float(loss.sum()), (float(low), float(high)))
+
+
+def cohort_by_size(
+    train: PhotoSet,
+    sizes: tuple[int, ...] = (50, 100, 300, 1000),
+    weights: tuple[float, ...] = (0.0, 0.3, 0.5, 0.7),
+    fpir: float = 0.01,
+    draws: int = 3,
+) -> pd.DataFrame:
+    """Measure what the cohort does in galleries of several sizes, on training people alone: FNIR at `fpir`.
+
+    A third of the people, one photo each, are strangers. Galleries are drawn from the rest; where a person has three
+    photos, one is a probe. Rows are people enrolled, columns the cohort weights; sizes that are not there are left out.
+    """
+    chance = np.random.default_rng(0)
+    counts = np.bincount(train.labels, minlength=len(train.names))
+    order = chance.permutation(np.flatnonzero(counts))
+    strangers, pool = order[: len(order) // 3], order[len(order) // 3 :]
+    first = np.unique(train.labels, return_index=True)[1]
+    others = train.embeddings[first[np.isin(train.labels[first], strangers)]]
     rows = {}
-    for weight in weights:
-        scores = open_set(vectors, known, non_mated, weight)
-        threshold = scores.threshold_at(fpir)
-        rows[weight] = {"threshold": threshold, "FNIR": float(scores.rates([threshold])[1][0])}
-    return pd.DataFrame(rows).T.rename_axis("cohort weight")
+    for size in [size for size in sizes if size <= len(pool)]:
+        rates = np.zeros((draws, len(weights)))
+        for draw in range(draws):
+            several = pool[counts[pool] >= 3]
+            enrolled = np.append(chance.permutation(several), chance.permutation(pool[counts[pool] < 3]))[
+                :size
+            ]
+            place = np.full(len(train.names), -1)
+            place[enrolled] = np.arange(size)
+            probes = first[np.isin(train.labels[first], enrolled) & (counts[train.labels[first]] >= 3)]
+            kept = place[train.labels] >= 0
+            kept[probes] = False
+            vectors = centroids(train.embeddings[kept], place[train.labels[kept]], size)
+            for k, weight in enumerate(weights):
+                gallery = Gallery([""] * size, vectors, cohort_weight=weight)
+                scores = gallery.scores(train.embeddings[probes])
+                found = OpenSet(
+                    scores.max(1),
+                    scores.argmax(1) == place[train.labels[probes]],
+                    gallery.scores(others).max(1),
+                )
+                rates[draw, k] = found.rates([found.threshold_at(fpir)])[1][0]
+        rows[size] = rates.mean(0)
+    return pd.DataFrame(rows, index=list(weights)).T.rename_axis("people")
 
 
 def cross_validated_rates(
@@ -101,22 +245,3 @@ def cross_validated_rates(
         named += int((scores.non_mated[theirs] >= thresholds[fold]).sum())
         accepted += int((scores.right[mine] & (scores.known[mine] >= thresholds[fold])).sum())
     return named / max(len(non_mated), 1), 1 - accepted / max(len(known), 1), thresholds
-
-
-def calibrate(scores: OpenSet) -> tuple[float, float]:
-    """Fit the logistic curve from score s to confidence, 1 / (1 + exp(-(slope s + offset))) (Platt, 1999).
-
-    Returns slope and offset. The confidence is the probability that the best person is the right one, if a stranger is
-    as likely as someone enrolled. Notebook 04 fits it on val, which the head, the cohort weight and the threshold were
-    chosen on too, so it is a little too sure.
-    """
-    from sklearn.linear_model import LogisticRegression  # two seconds that only this function needs
-
-    values = np.concatenate([scores.known, scores.non_mated])
-    good = np.concatenate([scores.right, np.zeros(len(scores.non_mated), bool)])
-    centre, spread = values.mean(), max(values.std(), 1e-6)
-    model = LogisticRegression(class_weight="balanced", C=10.0).fit(
-        ((values - centre) / spread)[:, None], good
-    )
-    slope = max(float(model.coef_[0, 0]) / spread, 1e-3)
-    return slope, float(model.intercept_[0]) - slope * float(centre)

@@ -9,6 +9,7 @@ import pandas as pd
 from facecourse.core.paths import ROOT
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces, face_of
+from facecourse.photos.splits import in_vault
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,17 @@ class Pairs:
 
 
 def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
-    """Read pairs.txt: (fold, photo, photo, same person), a photo as Name_0001.
+    """Read pairs.txt or a list of View 1: (fold, photo, photo, same person), a photo as Name_0001.
 
-    The first line holds the number of folds and of pairs per kind and fold; then, fold by fold, first the matched pairs
-    (name, number, number), then the mismatched ones (name, number, name, number). Raises ValueError if a line has
-    another form, or the number of lines is not the announced one.
+    The first line holds the number of folds, unless there is one only, and of pairs per kind and fold; then, fold by
+    fold, first the matched pairs (name, number, number), then the mismatched ones (name, number, name, number). Raises
+    ValueError if a line has another form, or the number of lines is not the announced one.
     """
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    folds, per_kind = (int(value) for value in lines[0])
-    if len(lines) - 1 != folds * per_kind * 2:
-        raise ValueError(f"{path.name} announces {folds * per_kind * 2} pairs and holds {len(lines) - 1}")
+    *folds, per_kind = (int(value) for value in lines[0])
+    announced = (folds or [1])[0] * per_kind * 2
+    if len(lines) - 1 != announced:
+        raise ValueError(f"{path.name} announces {announced} pairs and holds {len(lines) - 1}")
     pairs = []
     for i, parts in enumerate(lines[1:]):
         if len(parts) not in (3, 4):
@@ -45,9 +47,23 @@ def read_pairs(path: Path) -> list[tuple[int, str, str, bool]]:
 
 def official_pairs(manifest: pd.DataFrame, path: Path) -> Pairs | None:
     """Find the 6,000 pairs of pairs.txt in a manifest; None where not all of their photos are there."""
+    return _in_manifest(manifest, read_pairs(path))
+
+
+def view_one(manifest: pd.DataFrame, paths: list[Path]) -> Pairs | None:
+    """Find the pairs of LFW's View 1, which is there to choose by, without the vault's people; None as above."""
+    pairs = [
+        pair
+        for path in paths
+        for pair in read_pairs(path)
+        if not any(in_vault(photo[:-5]) for photo in pair[1:3])
+    ]
+    return _in_manifest(manifest, pairs)
+
+
+def _in_manifest(manifest: pd.DataFrame, pairs: list[tuple[int, str, str, bool]]) -> Pairs | None:
     lfw = manifest[manifest["source"] == "lfw"]
     rows = dict(zip((Path(p).stem for p in lfw["path"]), lfw.index.map(manifest.index.get_loc), strict=True))
-    pairs = read_pairs(path)
     if not all(left in rows and right in rows for _, left, right, _ in pairs):
         return None
     fold, left, right, same = zip(*((f, rows[a], rows[b], s) for f, a, b, s in pairs), strict=True)
@@ -105,9 +121,14 @@ class FoldResult:
         return float(self.accuracies.mean())
 
     @property
+    def spread(self) -> float:
+        """Standard deviation over the folds (with n - 1), which facenet and others print behind their mean."""
+        return float(self.accuracies.std(ddof=1))
+
+    @property
     def standard_error(self) -> float:
-        """Standard deviation over the folds (with n - 1), divided by the root of their number."""
-        return float(self.accuracies.std(ddof=1) / np.sqrt(len(self.accuracies)))
+        """The standard deviation over the folds, divided by the root of their number."""
+        return self.spread / np.sqrt(len(self.accuracies))
 
 
 def ten_folds(scores: np.ndarray, pairs: Pairs) -> FoldResult:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-STRANGERS = {"lfw": 0.2, "others": 0.75}  # share of a source's people that is never trained on
+# Share of a source's people who are strangers. Nobody but the reader's people, and LFW's, is ever enrolled.
+STRANGERS = {"lfw": 0.2, "others": 1.0}
+VAULT = 10  # one in so many of LFW's people is kept for tools/vault.py, and for nothing else
 
 
 def seed_split(persons: Sequence[str], sums: Sequence[str], usable: Sequence[bool]) -> list[str]:
@@ -38,12 +40,13 @@ def course_split(
     Near duplicates (the same `groups` number) always land on the same side; a group that spans several
     people is trained on. Of a person's groups a fifth each goes into val and test, at least one each from
     four groups on; with three, the third is for val or test; with fewer, all are trained on: whoever is tested
-    has two photos to be known by. Strangers are chosen among those of a source's people who have few photos,
-    so that the people with many stay for training; nobody who also has own photos becomes one, nor anybody
+    has two photos to be known by. Where not all of a source's people are strangers, those are chosen who have few
+    photos, so that the people with many stay for training; nobody who also has own photos becomes one, nor anybody
     who is there under a second name.
 
-    Returned is "train", "val", "test", "unknown_val", "unknown_test", or "" for photos that are not usable. STRANGERS
-    says which `sources` give strangers; `doubled` are people who are known to be there under another name too.
+    Returned is "train", "val", "test", "unknown_val", "unknown_test", "vault" or "" for photos that are not usable.
+    STRANGERS says which `sources` give strangers; the vault holds people by whom nothing is chosen and no notebook's
+    figure is counted, see `in_vault`; `doubled` are people who are known to be there under another name too.
     """
     split = [""] * len(persons)
     shared = _shared_groups(persons, groups, usable)
@@ -82,7 +85,7 @@ def choose_strangers(
     usable: Sequence[bool],
     doubled: Collection[str] = (),
 ) -> dict[str, str]:
-    """Pick the people who are never trained on: name to "unknown_val" or "unknown_test", about half each."""
+    """Pick the people who are never trained on: name to "unknown_val" or "unknown_test", about half each, or "vault"."""
     shared = _shared_groups(persons, groups, usable)
     of, linked = defaultdict(set), set()
     for person, group, source in zip(persons, groups, sources, strict=True):
@@ -90,14 +93,19 @@ def choose_strangers(
         if group in shared:
             linked.add(person)
     counts = {person: len(rows) for person, rows in _by_key(persons, usable).items()}
-    strangers = {}
+    strangers = {p: "vault" for p in counts if of[p] == {"lfw"} and in_vault(p) and p not in linked}
     for source, share in STRANGERS.items():
-        people = [p for p in counts if of[p] == {source}]
-        few = np.quantile([counts[p] for p in people] or [0], 0.75)
+        people = [p for p in counts if of[p] == {source} and p not in strangers]
+        few = np.quantile([counts[p] for p in people] or [0], 0.75 if share < 1 else 1)
         candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
         chosen = sorted(candidates, key=_stable_hash)[: round(share * len(people))]
         strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
     return strangers
+
+
+def in_vault(person: str) -> bool:
+    """Return whether one of LFW's people is in the vault: always the same tenth, by another hash than the strangers'."""
+    return _stable_hash(f"vault {person}") % VAULT == 0
 
 
 def _shared_groups(persons: Sequence[str], groups: Sequence[int], usable: Sequence[bool]) -> set[int]:

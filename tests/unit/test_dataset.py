@@ -103,7 +103,7 @@ class TestBadPhotos:
     def test_no_file_was_changed_moved_or_lost(self, result):
         folder, expected, manifest, _, before = result
         assert content(folder / "people") == before
-        assert len(manifest) == len(expected) - 2 + 4 + 14  # without the folder and the stray file
+        assert len(manifest) == len(expected) - 2 + 4 + 16  # without the folder and the stray file
         assert (manifest.groupby("path").size() == 1).all()
 
     def test_each_check_has_words_and_a_picture(self, result):
@@ -224,7 +224,7 @@ def test_names_of_all_kinds_and_one_name_in_two_unicode_forms(workspace):
         "zoe",
     ]
     spellings = [unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD")]
-    people, photos = workspace / "people", sorted((ROOT / "data" / "others").glob("*/*.jpg"))
+    people, photos = workspace / "people", sorted((ROOT / "data" / "others").glob("*/*_0001.jpg"))
     for name, photo in zip([*names, *spellings], photos, strict=False):
         (people / name).mkdir(parents=True)
         shutil.copy(photo, people / name)
@@ -388,11 +388,11 @@ class TestSplits:
                 assert side_of_group.setdefault(group, side) == side
                 sides_of_person.setdefault(person, set()).add(side)
         for sides in sides_of_person.values():
-            unknown = {side for side in sides if side.startswith("unknown")}
-            assert not unknown or len(sides) == 1
+            whole = {side for side in sides if side.startswith("unknown") or side == "vault"}
+            assert not whole or len(sides) == 1
         for person, sides in sides_of_person.items():
             rows = [i for i, name in enumerate(persons) if name == person and usable[i]]
-            if len(rows) <= 2 and not sides & {"unknown_val", "unknown_test"}:
+            if len(rows) <= 2 and not sides & {"unknown_val", "unknown_test", "vault"}:
                 assert sides == {"train"}
             if sides & {"val", "test"}:
                 assert len({groups[i] for i in rows if split[i] == "train"}) >= 2
@@ -412,8 +412,20 @@ class TestSplits:
         persons, sums, groups, from_where, usable = self.random_case(3)
         case = (persons, groups, ["lfw"] * len(persons), usable)
         before = splits.choose_strangers(*case)
-        after = splits.choose_strangers(*case, doubled=set(before))
-        assert before and not set(before) & set(after)
+        unknown = {person for person, side in before.items() if side != "vault"}
+        after = splits.choose_strangers(*case, doubled=unknown)
+        assert unknown and not unknown & set(after)
+
+    def test_the_readers_people_alone_are_enrolled_among_rendered_ones(self):
+        persons, sums, groups, _, usable = self.random_case(3)
+        from_where = [("people", "others")[int(person[1:]) % 2] for person in persons]
+        split = splits.course_split(persons, sums, range(len(persons)), from_where, usable)
+        sides = {
+            source: {s for s, f in zip(split, from_where, strict=True) if f == source}
+            for source in from_where
+        }
+        assert sides["others"] <= {"unknown_val", "unknown_test", ""}
+        assert {"train", "val", "test"} <= sides["people"] <= {"train", "val", "test", ""}
 
     def test_a_new_person_moves_nobody_to_another_side(self):
         persons, sums, groups, _, usable = self.random_case(3)

@@ -12,12 +12,15 @@ from facecourse.metrics.identification import (
     identify,
     predict,
 )
+from facecourse.metrics.impostors import BINS, compare_all, table_of_matches
 from facecourse.metrics.open_set import (
     OpenSet,
-    calibrate,
-    compare_cohort_weights,
+    cohort_by_size,
     cross_validated_rates,
+    evidence_for,
     open_set,
+    reliability,
+    tpir_at_fpir,
 )
 from facecourse.metrics.uncertainty import compare_shares, mcnemar, share_of, wilson
 from facecourse.metrics.verification import (
@@ -30,6 +33,7 @@ from facecourse.metrics.verification import (
     similarities,
     tar_at_fmr,
     ten_folds,
+    view_one,
 )
 from lambda_function.gallery import Gallery
 
@@ -168,15 +172,92 @@ def faces_like_everyone(likeness, labels, chance, people=40):
 
 
 def test_the_cohort_taken_off_tells_strangers_apart_better():
-    chance, labels = np.random.default_rng(5), np.tile(np.arange(40), 15)
-    vectors = np.eye(40, 42, 1, dtype=np.float32)
+    chance, labels = np.random.default_rng(5), np.tile(np.arange(120), 10)
+    vectors = np.eye(120, 122, 1, dtype=np.float32)
     vectors[:, 0] = 1
     vectors /= np.sqrt(2)
-    known = photo_set(faces_like_everyone(chance.normal(0.6, 0.05, 600), labels, chance), labels)
-    others = photo_set(faces_like_everyone(chance.normal(0.4, 0.05, 600), labels, chance), np.full(600, -1))
-    table = compare_cohort_weights(vectors, known, others, 0.01, (0.0, 0.9))
-    assert table.loc[0.9, "FNIR"] < 0.2 < 0.5 < table.loc[0.0, "FNIR"]
-    assert table.loc[0.9, "threshold"] < table.loc[0.0, "threshold"]
+    known = photo_set(faces_like_everyone(chance.normal(0.6, 0.05, 1200), labels, chance, 120), labels)
+    others = photo_set(
+        faces_like_everyone(chance.normal(0.4, 0.05, 1200), labels, chance, 120), np.full(1200, -1)
+    )
+    rate = {}
+    for weight in (0.0, 0.9):
+        scores = open_set(vectors, known, others, weight)
+        rate[weight] = float(scores.rates([scores.threshold_at(0.01)])[1][0])
+    assert rate[0.9] < 0.2 < 0.5 < rate[0.0]
+    table = cohort_by_size(known, (100, 5000), (0.0, 0.5), draws=1)
+    assert table.index.tolist() == [] and len(cohort_by_size(noisy_people(4, 0, 300), (100,), draws=1)) == 1
+
+
+def test_a_trained_heads_own_people_are_no_strangers_and_means_are():
+    train, val = noisy_people(6, 1), noisy_people(3, 2)
+    unknown = photo_set(np.random.default_rng(3).normal(size=(10, 12)), np.full(10, -1), train.names)
+    sets = {"train": train, "val": val, "unknown_val": unknown}
+    persons = np.array([f"P{k // 2}" for k in range(100)])
+    gallery = Gallery(
+        train.names, centroids(train.embeddings, train.labels, 8), about={"kind": "nearest centroid"}
+    )
+    means = evidence_for(gallery, sets, persons, np.zeros((0, 3)), 0.01)
+    assert means.strangers.all() and len(means.photos) == len(train)
+    first = train.embeddings[1:6].sum(0)
+    assert means.own[0] == pytest.approx(train.embeddings[0] @ first / np.linalg.norm(first), abs=1e-6)
+    gallery.about["kind"] = "cosface"
+    trained = evidence_for(gallery, sets, persons, np.zeros((0, 3)), 0.01)
+    assert trained.strangers.tolist() == [False] * 24 + [True] * 10
+    assert len(np.unique(trained.owners[24:])) == 5 and trained.owners[24:].max() < 0
+    assert trained.own[:24] == pytest.approx((val.embeddings * gallery.vectors[val.labels]).sum(1))
+
+
+def test_a_confidence_that_comes_true_lies_on_the_line_and_one_that_boasts_does_not():
+    chance = np.random.default_rng(0)
+    mated = np.arange(8000) < 4000
+    said = np.where(mated, chance.beta(3, 1, 8000), chance.beta(1, 3, 8000))
+    honest = said**2 / (said**2 + (1 - said) ** 2)  # by Bayes: the two densities' odds
+    persons = np.arange(8000) // 4
+    good = reliability(honest, mated, mated, persons)
+    assert (np.abs(good.table["said"] - good.table["found"]) < 0.06).all()
+    assert good.interval[0] < good.brier < good.interval[1] < 0.2
+    assert reliability(honest**0.2, mated, mated, persons).brier > good.brier + 0.1
+    assert reliability(np.full(8000, 0.5), mated, mated, persons).brier == pytest.approx(0.25)
+
+
+def test_tpir_falls_with_fpir_and_has_its_interval_around_it():
+    chance = np.random.default_rng(0)
+    many = OpenSet(chance.normal(0.7, 0.1, 2000), np.ones(2000, bool), chance.normal(0.3, 0.1, 2000))
+    table = tpir_at_fpir(many, np.arange(2000) // 2, np.arange(2000) // 2)
+    value, low, high = (
+        table["TPIR"].str.findall(r"[\d.]+").map(lambda found: [float(v) for v in found]).loc["1.0%"]
+    )
+    assert low < value < high and value == pytest.approx(
+        100 * 0.953, abs=1.5
+    )  # 0.4 apart: 4 - 2.33 deviations
+    assert table["non-mated probes above"].tolist() == [2, 20, 200]
+
+
+def test_all_pairs_are_counted_once_each_and_drawn_by_person():
+    photos = noisy_people(5, 1)
+    whole = compare_all(photos.embeddings, photos.labels, block=7)
+    scores, same = all_pairs(photos.embeddings, photos.labels)
+    assert (whole.mated.sum(), whole.non_mated.sum()) == (2 * same.sum(), 2 * (~same).sum())
+    fmr, fnmr = whole.rates()
+    at = np.searchsorted(BINS, 0.5)
+    assert fmr[at] == pytest.approx((scores[~same] >= 0.5).mean(), abs=0.01)
+    assert fnmr[at] == pytest.approx((scores[same] < 0.5).mean(), abs=0.01)
+    drawn = np.array([rates[0][at] for rates in whole.draws(100)])
+    assert drawn.std() > 0 and drawn.mean() == pytest.approx(fmr[at], rel=0.3)
+
+
+def test_people_alike_match_more_often_and_likeness_is_found_on_other_photos():
+    table = table_of_matches(*(lambda p: (p.embeddings, p.labels))(noisy_people(6, 1, people=40)))
+    assert (table["fmr_alike"] >= table["fmr"] - 1e-3).all() and table["fmr_alike"].iloc[30] > 2 * table[
+        "fmr"
+    ].iloc[30]
+    assert table["fnmr"].is_monotonic_increasing and table["fmr"].is_monotonic_decreasing
+    # Pure noise has nobody alike: what looks so on one half of the photos does not on the other.
+    noise = np.random.default_rng(0).normal(size=(800, 24))
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    none = table_of_matches(noise, np.arange(800) // 4).set_index("cosine")
+    assert none.loc[0.3, "fmr_alike"] == pytest.approx(none.loc[0.3, "fmr"], rel=0.15)
 
 
 def test_cross_validation_counts_every_stranger_once_and_is_near_what_was_asked():
@@ -195,24 +276,6 @@ def test_a_strangers_photos_share_a_fold():
     scores = OpenSet(np.array([0.5]), np.array([True]), values)
     fpir, fnir, thresholds = cross_validated_rates(scores, np.array(["Ada"]), persons, 0.0, folds=10)
     assert fpir == 0.1 and (thresholds < 0.3).sum() == 1
-
-
-def test_confidence_rises_with_similarity_and_is_even_where_both_are_as_likely():
-    chance = np.random.default_rng(0)
-    known, strangers = chance.normal(0.7, 0.08, 4000), chance.normal(0.3, 0.08, 1000)
-    slope, offset = calibrate(OpenSet(known, np.ones(4000, bool), strangers))
-
-    def confidence(score):
-        return 1 / (1 + np.exp(-(slope * score + offset)))
-
-    # Two normal curves of one width: the true odds are even in the middle, though there are four times as many known.
-    assert confidence(0.5) == pytest.approx(0.5, abs=0.06)
-    assert confidence(0.7) > 0.95 and confidence(0.3) < 0.05
-
-
-def test_a_calibration_without_mistakes_of_the_network_still_rises():
-    slope, _ = calibrate(OpenSet(np.array([0.2, 0.3]), np.array([True, True]), np.array([0.8, 0.9])))
-    assert slope > 0  # even where strangers score higher, a higher score must not mean less sure
 
 
 # ---- verification ---------------------------------------------------------------------------------------
@@ -235,6 +298,15 @@ def test_a_damaged_list_of_pairs_is_refused(pairs_file, text, message):
     pairs_file.write_text(text)
     with pytest.raises(ValueError, match=message):
         read_pairs(pairs_file)
+
+
+def test_view_one_has_no_folds_and_leaves_out_the_vault(tmp_path, monkeypatch):
+    path = tmp_path / "pairsDevTest.txt"
+    path.write_text("1\nAda\t1\t4\nAda\t1\tBo\t2\n")
+    assert read_pairs(path) == [(0, "Ada_0001", "Ada_0004", True), (0, "Ada_0001", "Bo_0002", False)]
+    manifest = pd.DataFrame({"path": ["Ada_0001.jpg", "Ada_0004.jpg", "Bo_0002.jpg"], "source": "lfw"})
+    monkeypatch.setattr(verification, "in_vault", lambda person: person == "Bo")
+    assert view_one(manifest, [path]).same.tolist() == [True]
 
 
 def test_official_pairs_are_found_in_the_manifest_or_not_given_at_all(pairs_file):
