@@ -1,6 +1,7 @@
 """Lambda's event to one plain request: Function URLs and HTTP APIs, which share payload format 2.0."""
 
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 
 class HttpError(Exception):
@@ -35,44 +36,67 @@ class Request:
     method : str
         In capitals.
     path : str
-        Without the stage, with a leading slash and no trailing one.
+        As it came, percent signs and all, without the stage, with a leading slash and no trailing one.
+    query : dict
+        Parameters of the address; of a repeated one the last.
     headers : dict
         Names in lower case.
     body : str
         As it came; see `bodies.read_body`.
     is_base64 : bool
         Whether `body` is base64.
+    id : str
+        Lambda's or the gateway's own name for this request.
+    bare : str
+        The address's last part, where that is a stage or a mapping without a slash: a page's links lead elsewhere then.
     facts : dict
         What the request's line in the log says; no photo, name or address.
     """
 
     method: str = ""
     path: str = ""
+    query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     body: str = ""
     is_base64: bool = False
+    id: str = ""
+    bare: str = ""
     facts: dict = field(default_factory=dict)
 
 
-def parse_event(event: object) -> Request:
-    """Read an event; HttpError 400 if it is no HTTP request, or one in another shape."""
+def parse_event(event: object, base_path: str = "") -> Request:
+    """Read an event; HttpError 400 if it is no HTTP request, or one in another shape.
+
+    `base_path` is what a domain's path mapping puts in front, such as "faces".
+    """
     try:
         context, headers = event["requestContext"], event.get("headers") or {}
         method, path, body = context["http"]["method"], event["rawPath"], event.get("body") or ""
-        stage = context.get("stage") or "$default"
-        texts = [method, path, body, stage, *headers, *headers.values()]
+        stage, query = context.get("stage") or "$default", event.get("rawQueryString") or ""
+        name = context.get("requestId") or ""
+        texts = [method, path, body, stage, query, name, *headers, *headers.values()]
     except (TypeError, KeyError, AttributeError):
         texts = [None]
     if not all(isinstance(text, str) for text in texts):
         raise HttpError(
             400, "bad_event", "this function answers HTTP requests of payload format 2.0 and nothing else"
         )
-    if stage != "$default" and (path + "/").startswith(f"/{stage}/"):  # an HTTP API puts it in front
-        path = path[len(stage) + 1 :]
+    bare = ""
+    for front in (base_path.strip("/"), "" if stage == "$default" else stage):  # as an HTTP API sends it
+        if front and (path + "/").startswith(f"/{front}/"):
+            path = path[len(front) + 1 :]
+            bare = "" if path else front.rsplit("/")[-1]
+    try:
+        parameters = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=50))
+    except ValueError:
+        raise HttpError(400, "bad_parameter", "the address has too many parameters") from None
     return Request(
         method.upper(),
         "/" + path.strip("/"),
+        parameters,
         {name.lower(): value for name, value in headers.items()},
         body,
         event.get("isBase64Encoded") is True,
+        name,
+        bare,
     )

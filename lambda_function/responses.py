@@ -11,11 +11,6 @@ from PIL import Image
 from .events import HttpError
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-# The page holds its own script and style; it may talk to the function it came from, and to nothing else.
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 def as_json(content: dict, status: int = 200, headers: dict | None = None) -> dict:
@@ -24,17 +19,10 @@ def as_json(content: dict, status: int = 200, headers: dict | None = None) -> di
     return answer(status, text, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
-def as_error(error: HttpError) -> dict:
-    """Answer with {"error": {"code", "message", ...}}."""
-    content = {"code": error.code, "message": error.message, **error.details}
+def as_error(error: HttpError, request_id: str = "") -> dict:
+    """Answer with {"error": {"code", "message", "request_id", ...}}."""
+    content = {"code": error.code, "message": error.message, "request_id": request_id, **error.details}
     return as_json({"error": content}, error.status, error.headers)
-
-
-def as_page(html: str) -> dict:
-    """Answer with the web page."""
-    return answer(
-        200, html, {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
-    )
 
 
 def as_jpeg(data: bytes, headers: dict | None = None) -> dict:

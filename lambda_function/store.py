@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from .events import HttpError
-from .logs import log
+from .logs import log, reason_of
+from .objects import owned, s3_client
 from .pipeline import BundleError, Recogniser, unpack_bundle
 from .settings import Settings
 
@@ -55,13 +56,6 @@ def _unavailable(wait: float) -> HttpError:
     return HttpError(503, "model_unavailable", message, headers={"Retry-After": str(seconds)})
 
 
-def reason_of(error: Exception) -> str:
-    """Return in one line what went wrong: the kind of error, and S3's own code if it has one."""
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return f"{type(error).__name__}: {code or str(error)}"[:300]
-
-
 def load_model(settings: Settings) -> Recogniser:
     """Open the bundle on disk, or the one in S3, which stays unpacked in /tmp for the next process.
 
@@ -100,13 +94,8 @@ def _fetch(settings: Settings, folder: Path) -> None:
 
 def _download(settings: Settings, target: Path) -> str:
     """Stream the zip to disk and return its SHA-256."""
-    import boto3  # takes a third of a second to import: only where the model comes from S3
-    from botocore.config import Config
-
-    config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 3, "mode": "standard"})
-    body = boto3.client("s3", config=config).get_object(Bucket=settings.model_bucket, Key=settings.model_key)[
-        "Body"
-    ]
+    place = {"Bucket": settings.model_bucket, "Key": settings.model_key, **owned(settings.bucket_owner)}
+    body = s3_client().get_object(**place)["Body"]
     digest, size = hashlib.sha256(), 0
     with open(target, "wb") as file:
         for block in body.iter_chunks(1 << 20):

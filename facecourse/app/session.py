@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facecourse.app.endpoint import EndpointError, ask, endpoint_url, serve_function
+from facecourse.app.endpoint import Endpoint, EndpointError, ask, find_endpoint, serve_function
 from facecourse.core.paths import THREADS, outputs_for, require
 from facecourse.deployment.local_function import LocalFunction
 from lambda_function.gallery import UNKNOWN
@@ -72,7 +72,7 @@ class RecognitionSession:
         self.profile = profile
         bundle = require(outputs_for(profile) / "model", "05_deploy_lambda")
         self.recogniser = Recogniser.load(bundle, threads=THREADS)
-        self._served: LocalFunction | None = None
+        self._served: tuple[LocalFunction, Endpoint] | None = None
 
     @property
     def threshold(self) -> float:
@@ -84,15 +84,19 @@ class RecognitionSession:
         """Names of everyone who can be recognised on this computer, in order."""
         return sorted(self.recogniser.gallery.labels)
 
-    def function_url(self) -> str:
-        """Return where the deployed function answers: notebook 05's while it is up, else one served here.
+    def function(self) -> Endpoint:
+        """Return the deployed function: notebook 05's while it is up, else one served here.
 
         Raises EndpointError if the note that notebook 05 left is damaged.
         """
-        if url := endpoint_url(self.profile):
-            return url
+        if endpoint := find_endpoint(self.profile):
+            return endpoint
         self._served = self._served or serve_function(self.profile)
-        return self._served.url.rstrip("/")
+        return self._served[1]
+
+    def function_url(self) -> str:
+        """Return where the deployed function answers."""
+        return self.function().url
 
     def recognise(self, photo: str, data: bytes, deployed: bool = False) -> Result:
         """Look at one photo, on this computer or by the deployed function; a problem is in the result, not raised."""
@@ -101,7 +105,7 @@ class RecognitionSession:
         try:
             result.image = open_photo(data, max_bytes=MAX_FILE)
             if deployed:
-                result.faces = ask(self.function_url(), data, result.image)
+                result.faces = ask(self.function(), data, result.image)
             else:
                 result.recognition = self.recogniser.look(result.image)
             if not result.named(self.threshold):

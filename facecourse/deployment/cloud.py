@@ -3,6 +3,7 @@
 import atexit
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from facecourse.deployment import ministack_server
 
 YES = "yes, create this in my AWS account"
-REGION = "us-east-1"
+REGION = "us-east-1"  # of the local cloud
+# Without Function URLs when this was written: https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html
+NO_FUNCTION_URLS = ("eu-central-2", "eu-south-2", "il-central-1", "me-central-1", "ca-west-1", "ap-south-2")
+NO_FUNCTION_URLS += ("ap-southeast-4", "ap-southeast-5", "ap-southeast-7", "ap-east-2")
 START_SECONDS = 30
 
 
@@ -71,7 +75,7 @@ class Cloud:
 
 
 class LocalCloud(Cloud):
-    """ministack, started for this process alone: own port, own folder, this machine only.
+    """ministack, started for this process alone: own port, own folder, own account, this machine only.
 
     Raises CloudError if it does not answer within START_SECONDS.
     """
@@ -80,7 +84,9 @@ class LocalCloud(Cloud):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        super().__init__(_local_session(), REGION, "000000000000", f"http://127.0.0.1:{port}", "local")
+        # Drawn anew each time: who does not know it is not let in, see `ministack_server.guarded`.
+        account = f"{secrets.randbelow(10**12):012d}"
+        super().__init__(local_session(account), REGION, account, f"http://127.0.0.1:{port}", "local")
         self._folder = folder = Path(tempfile.mkdtemp(prefix="facecourse-cloud-"))
         # Nothing of the reader's AWS set-up, or of this project's Python path, may reach the function.
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "PYTHONPATH"}
@@ -88,7 +94,7 @@ class LocalCloud(Cloud):
         own |= {"S3_DATA_DIR": str(folder / "s3"), "STATE_DIR": str(folder / "state")}
         own |= {"MINISTACK_REGION": REGION, "LOG_LEVEL": "WARNING"}
         own |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-        own |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        own |= {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local"}
         with open(folder / "log.txt", "wb") as log:
             command, streams = [sys.executable, ministack_server.__file__], {"stdout": log, "stderr": log}
             self._process = subprocess.Popen(
@@ -131,13 +137,13 @@ class LocalCloud(Cloud):
 _STARTED: list[LocalCloud] = []  # by this process: a cell that is run twice finds its cloud again
 
 
-def _local_session() -> boto3.Session:
-    """Return a session that takes nothing from the reader's AWS set-up, neither profile nor files."""
+def local_session(account: str) -> boto3.Session:
+    """Return a session that takes nothing from the reader's AWS set-up; to ministack, the key is the account."""
     nothing = {"profile": (None, None, None, None)}
     nothing |= {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
     return boto3.Session(
         botocore_session=botocore.session.Session(session_vars=nothing),
-        aws_access_key_id="local",
+        aws_access_key_id=account,
         aws_secret_access_key="local",
         region_name=REGION,
     )
@@ -146,7 +152,7 @@ def _local_session() -> boto3.Session:
 def open_cloud(agreed: str = "") -> Cloud:
     """Return AWS if `agreed` is the sentence in `YES`, word for word, else a local cloud, started unless one runs.
 
-    Raises CloudError if `agreed` is anything else but empty, or AWS does not accept the credentials.
+    Raises CloudError if `agreed` is anything else but empty, AWS does not accept the credentials, or no region is set.
     """
     if agreed == YES:
         return _open_aws()
@@ -157,7 +163,16 @@ def open_cloud(agreed: str = "") -> Cloud:
 
 def _open_aws() -> Cloud:
     session = boto3.Session()
-    region = session.region_name or REGION
+    region = session.region_name
+    if not region:
+        raise CloudError(
+            "which region? Faces are personal data, and the law that holds for them depends on where they lie: "
+            "run `aws configure set region eu-central-1`, or set AWS_REGION"
+        )
+    if region in NO_FUNCTION_URLS:
+        print(
+            f"{region} had no Function URLs when this was written: if the stack cannot be made, take another region"
+        )
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/")
     try:
         sts = session.client("sts", region_name=region, endpoint_url=endpoint or None)
@@ -184,14 +199,15 @@ class Signature(requests.auth.AuthBase):
         return request
 
 
-def signature_for(url: str) -> Signature | None:
+def signature_for(url: str, account: str = "") -> Signature | None:
     """Return what signs requests to a Function URL, with this machine's AWS credentials if it is one of AWS's.
 
-    None for any other address, or without credentials: a public function answers unsigned requests too.
+    `account` is the local cloud's, for an address of it. None for any other address, or without credentials: a public
+    function answers unsigned requests too.
     """
     place = urlsplit(url)
-    if place.path.startswith("/_aws/lambda-url/"):
-        return Signature(_local_session(), REGION)
+    if account and place.path.startswith("/_aws/lambda-url/") and place.hostname == "127.0.0.1":
+        return Signature(local_session(account), REGION)
     found = re.fullmatch(r"\w+\.lambda-url\.([\w-]+)\.on\.aws", place.netloc)
     if not found or (session := boto3.Session()).get_credentials() is None:
         return None

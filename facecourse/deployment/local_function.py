@@ -46,7 +46,8 @@ class LocalFunction:
     """Serve a Lambda handler, (event, context) -> answer, on 127.0.0.1 for as long as the `with` block lasts.
 
     One request at a time reaches the handler, as in one running copy of a Lambda function. A Function URL's limits
-    hold: 413 for a request that is too large, 502 for a handler that fails. Port 0 takes a free one; `url` ends with
+    hold: 413 for a request that is too large, 502 for a handler that fails. Other pages than the function's own are
+    refused with 403, and so is a name of theirs that resolves to this machine. Port 0 takes a free one; `url` ends with
     a slash.
 
     >>> with LocalFunction(handler) as function:
@@ -56,6 +57,7 @@ class LocalFunction:
     def __init__(self, handler: Callable[[dict, object], dict], port: int = 0):
         bridge = type("Bridge", (_Bridge,), {"handler": staticmethod(handler), "lock": threading.Lock()})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), bridge)
+        bridge.hosts = {f"{name}:{self._server.server_address[1]}" for name in ("127.0.0.1", "localhost")}
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
@@ -71,11 +73,15 @@ class LocalFunction:
 
 
 class _Bridge(BaseHTTPRequestHandler):
-    """From a request to `handler` and back; a subclass brings `handler` and its `lock`."""
+    """From a request to `handler` and back; a subclass brings `handler`, its `lock`, and the server's `hosts`."""
 
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
+        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
+        ours = self.headers.get("Host") in self.hosts and site in ("none", "same-origin")
+        if not ours or (origin and urlsplit(origin).netloc not in self.hosts):
+            return self._refuse(403, "Forbidden")
         try:
             length = int(self.headers.get("Content-Length") or 0)
         except ValueError:

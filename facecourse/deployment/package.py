@@ -27,10 +27,12 @@ from facecourse.deployment.local_function import url_event
 
 FUNCTION = paths.ROOT / "lambda_function"
 REQUIREMENTS, TEMPLATE = FUNCTION / "requirements.txt", FUNCTION / "template.yaml"
-RUNTIMES = ("3.11", "3.12", "3.13")  # that Lambda has and that all libraries support
+# That Lambda has and that all libraries support: on 3.11 and older, Lambda's Linux has glibc 2.26, and they need 2.28.
+RUNTIMES = ("3.12", "3.13", "3.14")
 UNZIPPED_LIMIT = 250 * 2**20  # bytes; Lambda's, layers included
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64")
-VERSION = "2"  # part of the kept zip's name: raise it when the packing changes
+ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's word and the wheels'
+GLIBC = (2, 34)  # of Amazon Linux 2023, which Lambda's Python runs on
+VERSION = "3"  # part of the kept zip's name: raise it when the packing changes
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
 
 # Whole folders and kinds of file that nothing loads while a photo is recognised.
@@ -53,14 +55,15 @@ def lambda_runtime() -> str:
     return own if own in RUNTIMES else RUNTIMES[-1]
 
 
-def build_package(for_lambda: bool = False) -> Path:
+def build_package(for_lambda: bool = False, architecture: str = "x86_64") -> Path:
     """Pack the function into a zip in data/cache/, again only when code, libraries or Python have changed.
 
-    `for_lambda` has pip fetch the libraries for Lambda's Linux, from whatever system this is. Else they are those
+    `for_lambda` has pip fetch the libraries, by hash, for Lambda's Linux on x86_64 or arm64, from whatever system this
+    is. Else they are those
     that are installed here, which needs no network: what the local cloud runs. Raises PackageError if pip fails, or
     the zip would unpack to more than Lambda takes.
     """
-    target, folder = "lambda" if for_lambda else "local", paths.CACHE / "package"
+    target, folder = f"lambda-{architecture}" if for_lambda else "local", paths.CACHE / "package"
     digest = hashlib.sha256(f"{VERSION} {sys.version_info[:2]} {sys.platform}".encode())
     for path in (REQUIREMENTS, *own_files()):
         digest.update(path.name.encode() + path.read_bytes())
@@ -70,7 +73,7 @@ def build_package(for_lambda: bool = False) -> Path:
     archive = folder / f"{target}-{digest.hexdigest()[:16]}.zip"
     if not archive.exists():
         with tempfile.TemporaryDirectory(dir=folder) as work:
-            packed = _pack(Path(work) / "content", for_lambda)
+            packed = _pack(Path(work) / "content", ARCHITECTURES[architecture] if for_lambda else "")
             for old in folder.glob(f"{target}-*.zip"):
                 old.unlink()
             packed.replace(archive)
@@ -89,9 +92,12 @@ def libraries() -> list[str]:
     return list(dict.fromkeys(re.findall(r"^([\w.-]+)\s*==", REQUIREMENTS.read_text(), re.M)))
 
 
-def _pack(content: Path, for_lambda: bool) -> Path:
+def _pack(content: Path, machine: str) -> Path:
     """Collect everything in `content`, without what is unused, and zip it beside that folder."""
-    (_install if for_lambda else _copy_installed)(content)
+    if machine:
+        _install(content, machine)
+    else:
+        _copy_installed(content)
     for path in [p for p in content.rglob("*") if p.is_file()]:
         if UNUSED.search(path.relative_to(content).as_posix()):
             path.unlink()
@@ -99,7 +105,7 @@ def _pack(content: Path, for_lambda: bool) -> Path:
         target = content / "lambda_function" / source.relative_to(FUNCTION)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    if not for_lambda or lambda_runtime() == "{}.{}".format(*sys.version_info):
+    if not machine or lambda_runtime() == "{}.{}".format(*sys.version_info):
         # Lambda's folder is read-only: every cold start would compile again. The paths are the same whoever packs.
         unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
         places = {"stripdir": str(content), "prependdir": "/var/task"}
@@ -110,11 +116,12 @@ def _pack(content: Path, for_lambda: bool) -> Path:
     return archive
 
 
-def _install(content: Path) -> None:
+def _install(content: Path, machine: str) -> None:
     """Have pip fetch wheels for Lambda's Linux and Python, whatever this machine has."""
+    platforms = [f"manylinux{glibc}_{machine}" for glibc in ("_2_28", "_2_27", "2014")]
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    command += ["--no-compile", "--no-deps", "--only-binary=:all:", "--implementation=cp"]
-    command += [f"--python-version={lambda_runtime()}", *(f"--platform={name}" for name in PLATFORMS)]
+    command += ["--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp"]
+    command += [f"--python-version={lambda_runtime()}", *(f"--platform={name}" for name in platforms)]
     command += ["--target", str(content), "-r", str(REQUIREMENTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -139,6 +146,15 @@ def write_zip(target: Path, files: Iterable[tuple[str, Path]], method: int) -> N
             entry.compress_type, entry.external_attr, entry.create_system = method, 0o644 << 16, 3
             with open(path, "rb") as source, archive.open(entry, "w") as packed:
                 shutil.copyfileobj(source, packed, 1 << 20)
+
+
+def newest_glibc(archive: Path) -> tuple[int, int]:
+    """Return the newest version of glibc that a compiled library in a zip asks for."""
+    wanted = set()
+    with zipfile.ZipFile(archive) as opened:
+        for name in (n for n in opened.namelist() if re.search(r"\.so(\.|$)", n)):
+            wanted |= set(re.findall(rb"\0GLIBC_(\d+)\.(\d+)", opened.read(name)))
+    return max((int(major), int(minor)) for major, minor in wanted)
 
 
 def unzipped_size(archive: Path) -> int:

@@ -3,13 +3,17 @@
 import io
 import json
 import logging
+import threading
 from pathlib import Path
 
 import aws_tools
 import examples
+import numpy as np
 import pytest
+from examples import ASK_KEY, MANAGE_KEY
 
 from facecourse.core.paths import PEOPLE_DIR
+from lambda_function import people
 from lambda_function.app import Application
 from lambda_function.logs import LOGGER
 from lambda_function.settings import Settings
@@ -26,8 +30,8 @@ def bundle(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def function(bundle) -> Application:
-    """The function with the sample's model, loaded."""
-    application = Application(Settings(model_bundle=str(bundle)))
+    """The function with the sample's model, loaded, and two keys."""
+    application = Application(Settings(model_bundle=str(bundle), face_keys=f"{ASK_KEY} {MANAGE_KEY}"))
     application.store.get()
     return application
 
@@ -46,6 +50,19 @@ def quiet():
     LOGGER.setLevel(logging.CRITICAL)
     yield
     LOGGER.setLevel(logging.INFO)
+
+
+@pytest.fixture
+def quick_faces(function, monkeypatch):
+    """A vector for each enrolment without a network: what is tried is the writing."""
+    size, rng, lock = function.store.get().embedder.dimension, np.random.default_rng(0), threading.Lock()
+
+    def rows(*_) -> np.ndarray:
+        with lock:
+            row = rng.normal(size=(1, size)).astype(np.float32)
+        return row / np.linalg.norm(row)
+
+    monkeypatch.setattr(people, "embeddings_of", rows)
 
 
 @pytest.fixture(scope="session")

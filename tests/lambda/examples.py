@@ -1,18 +1,23 @@
 """What the function's tests send: events, photos, forms around them, and pictures that are made to do harm."""
 
 import functools
+import hashlib
 import io
+import json
 import struct
 import zlib
 
 import numpy as np
 from PIL import Image
 
-from facecourse.core.paths import PEOPLE_DIR
+from facecourse.core.paths import DATA, PEOPLE_DIR
 from facecourse.deployment.local_function import url_event
 
 BOUNDARY = "----facecourse7f3a"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
+ASK, MANAGE = "a key to ask with", "a key to manage with"
+ASK_KEY = f"guest:recognise:{hashlib.sha256(ASK.encode()).hexdigest()}"
+MANAGE_KEY = f"boss:manage:{hashlib.sha256(MANAGE.encode()).hexdigest()}"
 CLIENT = "203.0.113.7"  # an address set aside for documentation (RFC 5737)
 
 
@@ -29,6 +34,17 @@ def form(data: bytes, name: str = "photo", end: bool = True) -> bytes:
     return body + (f"\r\n--{BOUNDARY}--\r\n".encode() if end else b"")
 
 
+def many(photos: list[bytes], **fields: str) -> tuple[bytes, str]:
+    """A form with several photos and fields, and its Content-Type."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name="
+    body = b"".join(f'{part}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items())
+    for data in photos:
+        body += (
+            f'{part}"photo"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'.encode() + data + b"\r\n"
+        )
+    return body + f"--{BOUNDARY}--\r\n".encode(), FORM
+
+
 # Photos
 
 
@@ -40,6 +56,21 @@ def packed(image: Image.Image, kind: str = "JPEG", **options) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+GROUP = DATA / "group" / "group_03.jpg"  # five who are enrolled and a stranger
+NEWCOMER = "Cerys_Jankovar"
+
+
+@functools.cache
+def newcomer() -> bytes:
+    """The stranger of GROUP, cut out of it."""
+    groups = json.loads((DATA / "group" / "groups.json").read_text())
+    faces = next(group["faces"] for group in groups if group["file"] == GROUP.name)
+    x0, y0, x1, y1 = next(face["box"] for face in faces if face["name"] == NEWCOMER)
+    margin = (x1 - x0) / 4
+    box = [round(v) for v in (x0 - margin, y0 - margin, x1 + margin, y1 + margin)]
+    return packed(Image.open(GROUP).crop(box), quality=95)
 
 
 def turned() -> bytes:

@@ -44,6 +44,20 @@ def test_a_request_reaches_the_function_as_an_event(address):
     assert event["requestContext"]["http"]["method"] == "POST" and event["rawPath"] == "/align"
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"Origin": "https://evil.example"},
+        {"Host": "evil.example"},  # a name that resolves to this machine
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_another_page_is_refused_and_our_own_is_not(address, foreign):
+    assert requests.post(address + "align", data=b"x", headers=foreign, timeout=10).status_code == 403
+    own = {"Origin": address.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    assert requests.post(address + "align", data=b"x", headers=own, timeout=10).status_code == 200
+
+
 def test_what_lambda_would_not_pass_on_is_refused(address):
     large = requests.post(address, data=bytes(EVENT_LIMIT * 3 // 4 + 1000), timeout=30)
     assert (large.status_code, large.json()) == (413, {"Message": "Request Entity Too Large"})

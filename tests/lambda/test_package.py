@@ -29,7 +29,9 @@ def for_lambda():
 def check_contents(archive):
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
-    assert {f"lambda_function/{name}" for name in ("app.py", "pipeline.py", "web/index.html")} <= set(names)
+    assert {
+        f"lambda_function/{name}" for name in ("app.py", "pipeline.py", "web/index.html", "web/openapi.json")
+    } <= set(names)
     tops = {name.split("/")[0].split("-")[0] for name in names}
     wanted = {"lambda_function", "numpy", "numpy.libs", "onnxruntime", "PIL", "pillow", "pillow.libs"}
     assert tops <= wanted | {"multipart", "python_multipart"}
@@ -49,6 +51,22 @@ def test_lambdas_package_is_for_linux_and_lambdas_python(for_lambda):
     version = package.lambda_runtime().replace(".", "")
     assert len(modules) > 10
     assert all(f"cpython-{version}-x86_64-linux-gnu" in name for name in modules), modules
+
+
+def test_no_library_asks_for_a_newer_glibc_than_lambda_has(for_lambda):
+    """On Amazon Linux 2, of Python 3.11 and older, they would not even be imported."""
+    assert (2, 26) < package.newest_glibc(for_lambda) <= package.GLIBC
+    assert min(package.RUNTIMES) == "3.12"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "FACECOURSE_ALL_PACKAGES" not in os.environ, reason="fetches 60 MB; set FACECOURSE_ALL_PACKAGES"
+)
+def test_arm64_has_libraries_of_its_own(for_lambda):
+    names = check_contents(package.build_package(for_lambda=True, architecture="arm64"))
+    modules = [name for name in names if re.search(r"\.cp?\w*-?3\d+.*\.so$", name)]
+    assert len(modules) > 10 and all("aarch64" in name for name in modules)
 
 
 def test_the_local_package_has_what_it_needs_and_runs_alone(local, bundle):

@@ -6,13 +6,15 @@ import json
 import re
 
 import pytest
+from examples import ASK, ASK_KEY, GROUP, MANAGE, MANAGE_KEY, NEWCOMER, newcomer
 from PIL import Image
 
-from facecourse.core.paths import DATA, PEOPLE_DIR
+from facecourse.core.paths import PEOPLE_DIR
 from facecourse.deployment.local_function import LocalFunction
+from lambda_function.app import Application
+from lambda_function.settings import Settings
 
 ADA = PEOPLE_DIR / "Ada_Ferro" / "Ada_Ferro_0001.jpg"
-GROUP = DATA / "group" / "group_01.jpg"
 PATIENCE = 30_000  # ms
 
 
@@ -32,6 +34,29 @@ def served(function, events, quiet):
         yield local.url
 
 
+@pytest.fixture(scope="module")
+def closed(function, bundle, tmp_path_factory, quiet):
+    """A function that asks for a key, and whose people may be changed."""
+    place = tmp_path_factory.mktemp("people") / "people.npz"
+    keys = {
+        "face_keys": f"{ASK_KEY} {MANAGE_KEY.replace(':manage:', ':manage+recognise:')}",
+        "face_open": "none",
+    }
+    texts = {
+        "face_operator": "Example Ltd",
+        "face_contact": "faces@example.org",
+        "face_purpose": "opening the door",
+    }
+    texts["face_retention"] = "until they ask to leave, at most two years"
+    settings = Settings(
+        model_bundle=str(bundle), face_gallery=str(place), face_gallery_seconds=0, **keys, **texts
+    )
+    application = Application(settings)
+    application.store = function.store
+    with LocalFunction(application.handle) as local:
+        yield local.url
+
+
 def last_photo(events) -> bytes:
     return base64.b64decode(next(event["body"] for event in reversed(events) if event.get("body")))
 
@@ -45,6 +70,7 @@ def page(browser, served):
     # Tells Chromium in time that no window is to open for choosing files.
     opened.on("filechooser", lambda chooser: None)
     opened.goto(served)
+    opened.check("#agreed")
     yield opened
     opened.close()
     assert not faults
@@ -75,18 +101,44 @@ def as_file(image: Image.Image, name: str, kind: str, **options) -> dict:
     return {"name": name, "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
 
 
-def test_choosing_a_photo_names_its_faces(page, function, new_event):
+@pytest.fixture(scope="module")
+def faces(function, new_event) -> list[dict]:
+    """What the function says about GROUP, from left to right."""
+    answer = function.handle(new_event("POST", "/recognize", GROUP.read_bytes(), content_type="image/jpeg"))
+    return sorted(json.loads(answer["body"])["faces"], key=lambda face: face["box"][0])
+
+
+def shown(faces) -> list[str]:
+    return [face["name"].replace("_", " ").replace("unknown", "Unknown") for face in faces]
+
+
+def test_choosing_a_photo_names_its_faces(page, faces):
     with page.expect_file_chooser() as chooser:
         page.click("#choose")
     chooser.value.set_files(GROUP)
-    assert named(page) == ["Ada Ferro", "Bruno Takala", "Chioma Lindqvar"]
-    assert page.inner_text("#status").startswith("3 faces in")
-    assert "Ada Ferro, Bruno Takala, Chioma Lindqvar" in page.get_attribute("#photo", "aria-label")
+    assert named(page) == shown(faces) and len(faces) == 6 and "Unknown" in shown(faces)
+    assert page.inner_text("#status").startswith("6 faces in")
+    assert shown(faces)[0] in page.get_attribute("#photo", "aria-label")
     # The very boxes of the function, and ink where they are drawn.
-    answer = function.handle(new_event("POST", "/recognize", GROUP.read_bytes(), content_type="image/jpeg"))
-    faces = sorted(json.loads(answer["body"])["faces"], key=lambda face: face["box"][0])
     assert page.evaluate("state.faces.map(face => face.box)") == [face["box"] for face in faces]
-    assert edge_colour(page, faces[1]["box"]) == [0, 114, 178]
+    known = next(face for face in faces if face["name"] != "unknown")
+    assert edge_colour(page, known["box"]) == [0, 114, 178]
+    stranger = page.locator(f"#faces li:nth-child({shown(faces).index('Unknown') + 1})")
+    assert "not sure enough" in stranger.inner_text() and not page.locator("#faces table").count()
+
+
+def test_nothing_is_sent_before_the_tick(page, events):
+    page.uncheck("#agreed")
+    before = len(events)
+    assert page.is_disabled("#choose") and page.is_disabled("#take") and page.is_disabled("#live")
+    page.evaluate(PASTE, [list(ADA.read_bytes()), "paste"])
+    assert "First tick" in error_of(page) and len(events) == before
+
+
+def test_the_largest_face_only(page, faces):
+    page.check("#largest")
+    page.set_input_files("#file", GROUP)
+    assert len(named(page)) == 1 and "the largest of 6 is shown" in page.inner_text("#status")
 
 
 def edge_colour(page, box) -> list[int]:
@@ -105,7 +157,8 @@ def tab_to(page, selector: str) -> None:
     pytest.fail(f"{selector} cannot be reached by keyboard")
 
 
-def test_the_top_five_open_and_close_by_keyboard(page):
+def test_candidates_open_and_close_by_keyboard_for_who_may_manage(page, faces):
+    use_key(page, MANAGE)
     page.set_input_files("#file", GROUP)
     named(page)
     assert not page.is_visible("#faces li:nth-child(2) table")
@@ -113,19 +166,30 @@ def test_the_top_five_open_and_close_by_keyboard(page):
     page.keyboard.press("Enter")
     assert page.is_visible("#faces li:nth-child(2) table") and page.evaluate("state.chosen") == 1
     rows = page.locator("#faces li:nth-child(2) tr")
-    assert rows.count() == 5 and rows.first.inner_text().startswith("Bruno Takala")
+    assert rows.count() == 5 and rows.first.inner_text().startswith(shown(faces)[1])
+
+
+def use_key(page, key: str) -> None:
+    """Enter a key, as its owner does."""
+    page.evaluate("document.querySelector('#access').open = true")
+    page.fill("#key", key)
+    page.press("#key", "Enter")
+    until(page, "!document.querySelector('#drop-key').hidden")
+    page.wait_for_load_state("networkidle")
+
+
+PASTE = """([bytes, way]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], 'ada.jpg', { type: 'image/jpeg' }));
+    document.body.dispatchEvent(way === 'drop'
+        ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+        : new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+}"""
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_dropping_and_pasting_a_photo(page, events, way):
-    script = """([bytes, way]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(bytes)], 'ada.jpg', { type: 'image/jpeg' }));
-        document.body.dispatchEvent(way === 'drop'
-            ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
-            : new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
-    }"""
-    page.evaluate(script, [list(ADA.read_bytes()), way])
+    page.evaluate(PASTE, [list(ADA.read_bytes()), way])
     assert named(page) == ["Ada Ferro"] and last_photo(events) == ADA.read_bytes()  # small: sent as it is
 
 
@@ -148,11 +212,68 @@ def test_a_large_turned_photo_is_made_small_and_upright(page, events):
         assert small.size == (1600, 1600) and small.format == "JPEG" and not small.getexif()
 
 
-def test_a_stranger_is_unknown_and_drawn_otherwise(page):
-    page.set_input_files("#file", DATA / "group" / "group_03.jpg")
-    names = named(page)
-    assert "Unknown" in names
-    assert "not sure enough" in page.inner_text(f"#faces li:nth-child({names.index('Unknown') + 1})")
+def test_the_live_camera_asks_again_when_it_is_answered_and_stops(page, events):
+    before = len(events)
+    page.click("#live")
+    until(page, "document.querySelector('#live').textContent === 'Stop the camera'")
+    for _ in range(100):
+        if len(events) >= before + 3:
+            break
+        page.wait_for_timeout(100)
+    assert len(events) >= before + 3 and page.evaluate("state.picture.width") == 640
+    page.click("#live")
+    assert page.inner_text("#live") == "Live camera" and page.evaluate("state.stream") is None
+    page.wait_for_timeout(500)
+    asked = len(events)
+    page.wait_for_timeout(1000)
+    assert len(events) == asked and not page.is_visible("#error")
+
+
+def test_a_key_opens_stays_in_this_tab_and_can_be_wrong(browser, closed, page):
+    page.goto(closed)
+    page.check("#agreed")
+    page.set_input_files("#file", ADA)
+    assert "only with a key" in error_of(page) and page.is_visible("#key")
+    use_key(page, "wrong")
+    assert "not known" in error_of(page)
+    use_key(page, ASK)
+    page.set_input_files("#file", ADA)
+    assert named(page) == ["Ada Ferro"] and not page.is_visible("#people")
+    page.reload()
+    assert page.evaluate("sessionStorage.getItem('key')") == ASK
+    other = browser.new_page()
+    other.goto(closed)
+    assert (
+        other.evaluate("sessionStorage.getItem('key')") is None and other.evaluate("localStorage.length") == 0
+    )
+    other.close()
+    page.evaluate("document.querySelector('#access').open = true")
+    page.click("#drop-key")
+    assert page.evaluate("sessionStorage.getItem('key')") is None
+
+
+def test_enrolling_and_forgetting_by_the_page(closed, page):
+    page.goto(closed)
+    use_key(page, MANAGE)
+    page.wait_for_selector("#people:not([hidden])")
+    before = page.locator("#who li").count()
+    page.fill("#name", NEWCOMER.replace("_", " "))
+    page.set_input_files("#photos", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": newcomer()})
+    page.fill("#purpose", "the door")
+    page.click("#enrol button")
+    page.wait_for_selector("#told:has-text('is enrolled')", timeout=PATIENCE)
+    assert page.locator("#who li").count() == before + 1
+    row = page.locator("#who li", has_text=NEWCOMER.replace("_", " "))
+    assert "agreed on 20" in row.inner_text() and "the door" in row.inner_text()
+    row.locator("button").click()
+    assert page.locator("#who li").count() == before + 1  # asks once more
+    row.locator("button").click()
+    page.wait_for_selector("#told:has-text('is forgotten')", timeout=PATIENCE)
+    assert page.locator("#who li").count() == before
+    page.fill("#name", "Eve")
+    page.set_input_files("#photos", GROUP)
+    page.click("#enrol button")
+    page.wait_for_selector("#told:has-text('exactly one is needed')", timeout=PATIENCE)
 
 
 def test_no_face(page):
@@ -185,18 +306,18 @@ def test_what_is_no_photo_is_said(page, name, kind, words):
 )
 def test_refusals_are_told_and_can_be_tried_again(page, status, body, words):
     text = body if isinstance(body, str) else json.dumps(body)
-    page.route("**/recognize", lambda route: route.fulfill(status=status, body=text))
+    page.route("**/v1/recognize*", lambda route: route.fulfill(status=status, body=text))
     page.set_input_files("#file", ADA)
     assert words in error_of(page)
     assert page.is_visible("#again") == (status == 429 or status >= 500)
     if page.is_visible("#again"):
-        page.unroute("**/recognize")
+        page.unroute("**/v1/recognize*")
         page.click("#again")
         assert named(page) == ["Ada Ferro"] and not page.is_visible("#error")
 
 
 def test_a_lost_connection_is_told(page):
-    page.route("**/recognize", lambda route: route.abort())
+    page.route("**/v1/recognize*", lambda route: route.abort())
     page.set_input_files("#file", ADA)
     assert "cannot be reached" in error_of(page) and page.is_visible("#again")
 
@@ -204,7 +325,7 @@ def test_a_lost_connection_is_told(page):
 def test_the_second_photo_wins(page):
     """Whoever is impatient and chooses another photo must not see the first one's names on it."""
     held = []
-    page.route("**/recognize", lambda route: held.append(route) if not held else route.continue_())
+    page.route("**/v1/recognize*", lambda route: held.append(route) if not held else route.continue_())
     page.set_input_files("#file", GROUP)
     page.wait_for_selector("#status:has-text('Looking')", timeout=PATIENCE)
     page.set_input_files("#file", ADA)
@@ -220,7 +341,7 @@ def test_names_are_text_and_never_markup(page):
     }
     face["top"] = [{"name": face["name"], "score": 0.9, "confidence": 0.9}]
     answer = {"model": "<b>m", "threshold": 0.5, "faces_found": 1, "faces": [face]}
-    page.route("**/recognize", lambda route: route.fulfill(json=answer))
+    page.route("**/v1/recognize*", lambda route: route.fulfill(json=answer))
     page.set_input_files("#file", ADA)
     assert named(page) == ["<img src=x onerror=alert(1)>"]
     assert page.locator("#faces img, footer b").count() == 0
@@ -229,17 +350,16 @@ def test_names_are_text_and_never_markup(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_everything_fits_and_can_be_read(browser, served, scheme):
     phone = browser.new_context(
-        viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True, color_scheme=scheme
+        viewport={"width": 390, "height": 740}, is_mobile=True, has_touch=True, color_scheme=scheme
     )
     page = phone.new_page()
     page.goto(served)
+    page.check("#agreed")
     page.set_input_files("#file", GROUP)
-    assert len(named(page)) == 5
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    for button in ("#choose", "#take"):
-        assert page.locator(button).bounding_box()["height"] >= 44
-    page.tap("#faces li:nth-child(1) summary")
-    assert page.is_visible("#faces li:nth-child(1) table")
+    assert len(named(page)) == 6
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in ("#choose", "#take", "#live", "label[class=tick]"):
+        assert page.locator(button).first.bounding_box()["height"] >= 44
     for text in ("h1", ".quiet", "#choose", "#faces strong", "footer"):
         assert contrast(page, text) >= 4.5, text
     phone.close()
@@ -271,11 +391,9 @@ def test_the_page_asks_nobody_but_the_function(browser, served):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(served)
+    page.check("#agreed")
     page.set_input_files("#file", ADA)
     named(page)
-    assert {url.split("?")[0] for url in asked if not url.startswith(("data:", "blob:"))} == {
-        served,
-        served + "health",
-        served + "recognize",
-    }
+    own = {served, *(served + name for name in ("page.css", "page.js", "health", "v1/recognize"))}
+    assert {url.split("?")[0] for url in asked if not url.startswith(("data:", "blob:"))} == own
     page.close()

@@ -5,11 +5,12 @@ import json
 import os
 import shutil
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lambda_function import app, store
+from lambda_function import app, objects, store
 from lambda_function.app import Application
 from lambda_function.gallery import Gallery
 from lambda_function.pipeline import BUNDLE_FILES, bundle_version, sha256_of
@@ -28,10 +29,12 @@ class Bucket(BaseHTTPRequestHandler):
 
     objects: dict[str, bytes] = {}
     asked: list[str] = []
+    owners: list[str | None] = []
 
     def do_GET(self):
         key = self.path.split("?")[0]
         self.asked.append(key)
+        self.owners.append(self.headers.get("x-amz-expected-bucket-owner"))
         data = self.objects.get(key)
         self.send_response(200 if data is not None else 404)
         if data is None:
@@ -52,11 +55,14 @@ def bucket(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
+    objects.s3_client.cache_clear()
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(store.tempfile, "tempdir", str(tmp_path / "tmp"))
-    Bucket.objects, Bucket.asked = {}, []
+    Bucket.objects, Bucket.asked, Bucket.owners = {}, [], []
     yield Bucket
+    objects.s3_client.cache_clear()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -71,10 +77,10 @@ def health_of(function, new_event) -> tuple[int, dict]:
     return answer["statusCode"], json.loads(answer["body"])
 
 
-def test_the_model_is_fetched_once_verified_and_kept(bucket, archive, new_event, photo, tmp_path):
+def test_the_model_is_fetched_once_verified_and_kept(bucket, archive, bundle, new_event, photo, tmp_path):
     path, digest = archive
     bucket.objects["/models/v1/model.zip"] = path.read_bytes()
-    function = Application(settings_for(digest))
+    function = Application(settings_for(digest, face_gallery=str(bundle / "gallery.npz")))
     event = new_event("POST", "/recognize", photo, content_type="image/jpeg")
     names = [json.loads(function.handle(event)["body"])["faces"][0]["name"] for _ in range(3)]
     assert names == ["Ada_Ferro"] * 3 and len(bucket.asked) == 1
@@ -121,6 +127,22 @@ def test_a_failure_is_not_tried_again_at_once(bucket, archive, new_event):
     function = Application(settings_for(archive[1], face_retry_seconds=60))
     assert [health_of(function, new_event)[0] for _ in range(5)] == [503] * 5
     assert len(bucket.asked) == 1
+
+
+def test_the_zip_that_is_deployed_holds_nobody(archive, bundle, tmp_path):
+    with zipfile.ZipFile(archive[0]) as opened:
+        opened.extract("gallery.npz", tmp_path)
+    deployed, whole = Gallery.load(tmp_path / "gallery.npz"), Gallery.load(bundle / "gallery.npz")
+    assert len(whole.labels) > 10 and not deployed.labels and not deployed.vectors.size
+    assert deployed.threshold == deployed.threshold  # there is one
+    content = b"".join(path.read_bytes() for path in [archive[0]])
+    assert whole.vectors[0].tobytes() not in content and b"A\0\0\0d\0\0\0a\0\0\0_" not in content
+
+
+def test_a_bucket_of_another_account_is_refused(bucket, archive, new_event):
+    function = Application(settings_for(archive[1], bucket_owner="123456789012", face_retry_seconds=0))
+    health_of(function, new_event)
+    assert bucket.owners == ["123456789012"]
 
 
 @pytest.mark.parametrize(("bundle", "reason"), [("nowhere", "nowhere"), ("", "set MODEL_BUNDLE")])

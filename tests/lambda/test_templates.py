@@ -1,10 +1,14 @@
 """The infrastructure: valid by AWS's own tools, no right too many, and an image whose parts are there."""
 
+import copy
+import json
 import os
 import re
 import subprocess
+from types import SimpleNamespace
 
 import pytest
+from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from facecourse.core.paths import ROOT
@@ -12,6 +16,12 @@ from facecourse.deployment.package import FUNCTION, RUNTIMES
 
 TEMPLATES = ("template.yaml", "template_container.yaml")
 ZIP, CONTAINER = (yaml_parse((FUNCTION / name).read_text()) for name in TEMPLATES)
+NO_POLICIES = SimpleNamespace(load=dict)
+
+
+@pytest.fixture(autouse=True)
+def region(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
 
 
 @pytest.fixture(params=[ZIP, CONTAINER], ids=TEMPLATES)
@@ -36,12 +46,14 @@ def test_the_role_may_do_what_it_must_and_no_more(template):
     rights = {}
     for statement in policy["PolicyDocument"]["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        rights |= dict.fromkeys(actions, statement["Resource"]["Fn::Sub"])
+        for action in actions:
+            rights.setdefault(action, set()).add(statement["Resource"]["Fn::Sub"])
     logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}:*"
     wanted = {"logs:CreateLogStream": logs, "logs:PutLogEvents": logs}
-    if template is ZIP:
-        wanted["s3:GetObject"] = "arn:${AWS::Partition}:s3:::${Bucket}/${ModelKey}"
-    assert rights == wanted
+    people = "arn:${AWS::Partition}:s3:::${Bucket}/${PeopleKey}"
+    model = "arn:${AWS::Partition}:s3:::${Bucket}/${ModelKey}"
+    wanted |= {"s3:GetObject": {people, *([model] if template is ZIP else [])}, "s3:PutObject": {people}}
+    assert rights == {action: on if isinstance(on, set) else {on} for action, on in wanted.items()}
     assert "ManagedPolicyArns" not in template["Resources"]["Role"]["Properties"]
 
 
@@ -50,6 +62,10 @@ def test_private_by_default_and_public_only_by_the_switch(template):
     url = template["Resources"]["Function"]["Properties"]["FunctionUrlConfig"]
     assert url["AuthType"] == {"Ref": "Authorisation"}
     assert template["Parameters"]["CorsOrigins"]["Default"] == "" and url["Cors"]["Fn::If"][0] == "HasOrigins"
+    # A public address without keys takes its own word.
+    variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    assert variables["FACE_OPEN"] == {"Fn::If": ["TakesKeys", "none", "recognise"]}
+    assert template["Parameters"]["OpenToAll"]["Default"] == "no" and template["Parameters"]["Keys"]["NoEcho"]
     permissions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Permission"]
     assert len(permissions) == 2 and all(p["Condition"] == "IsPublic" for p in permissions)
 
@@ -69,12 +85,52 @@ def test_limits_that_the_linters_miss(template):
 def test_both_templates_are_the_same_but_for_zip_and_image():
     for part in ("Conditions", "Outputs"):
         assert ZIP[part] == CONTAINER[part]
-    for name in ("MemorySize", "Authorisation", "CorsOrigins", "Concurrency", "LogDays"):
+    own = {"CodeKey", "CodeVersion", "CodeSha256", "ModelKey", "ModelSha256", "Runtime"}
+    assert ZIP["Parameters"].keys() - CONTAINER["Parameters"].keys() == own
+    for name in CONTAINER["Parameters"].keys() - {"Bucket", "Timeout", "Architecture"}:
         assert ZIP["Parameters"][name] == CONTAINER["Parameters"][name], name
-    for name in ("Log", "PublicUrl", "PublicInvoke"):
+    for name in ZIP["Resources"].keys() - {"Role", "Function"}:
         assert ZIP["Resources"][name] == CONTAINER["Resources"][name], name
     one, other = (t["Resources"]["Function"]["Properties"] for t in (ZIP, CONTAINER))
-    assert {name: one[name] for name in other} == other | {"PackageType": "Zip"}
+    for name in other.keys() - {"PackageType", "Environment"}:
+        assert one[name] == other[name], name
+    here, there = (p["Environment"]["Variables"] for p in (one, other))
+    assert {name: here[name] for name in there} == there
+    assert here.keys() - there.keys() == {"MODEL_BUCKET", "MODEL_KEY", "MODEL_SHA256", "CODE_VERSION"}
+
+
+def test_code_is_pinned_and_goes_back_by_its_alias():
+    function = ZIP["Resources"]["Function"]["Properties"]
+    assert function["CodeUri"]["Version"] == {"Ref": "CodeVersion"} and function["AutoPublishAlias"] == "live"
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert "--require-hashes" in (FUNCTION / "Dockerfile").read_text()
+    versions = ZIP["Parameters"]["Runtime"]["AllowedValues"]
+    assert versions == [f"python{version}" for version in RUNTIMES] and "python3.11" not in versions
+
+
+def test_a_canary_has_codedeploy_shift_a_tenth_and_watch_the_alarms():
+    """What AWS makes of the template, by its own transform."""
+    made = transform(copy.deepcopy(ZIP), {"Canary": "true", "AlarmEmail": "a@example.org"}, NO_POLICIES)
+    groups = [r for r in made["Resources"].values() if r["Type"] == "AWS::CodeDeploy::DeploymentGroup"]
+    assert len(groups) == 1 and "Canary10Percent5Minutes" in json.dumps(groups[0])
+    assert "FailureAlarm" in json.dumps(groups[0]["Properties"]["AlarmConfiguration"])
+    plain = transform(copy.deepcopy(ZIP), {}, NO_POLICIES)
+    assert not [r for r in plain["Resources"].values() if "CodeDeploy" in r["Type"]]
+
+
+def test_somebody_is_told_of_failures_throttles_slowness_and_spending(template):
+    resources = template["Resources"]
+    watched = {
+        r["Properties"]["MetricName"] for r in resources.values() if r["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert watched == {"Url5xxCount", "Throttles", "Duration"}
+    assert resources["Budget"]["Condition"] == "HasBudget"
+
+
+def test_callers_may_call_and_nothing_else(template):
+    statements = template["Resources"]["Callers"]["Properties"]["PolicyDocument"]["Statement"]
+    assert {s["Action"] for s in statements} == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    assert all(s["Resource"]["Fn::Sub"].endswith("function:${AWS::StackName}:live") for s in statements)
 
 
 def test_the_image_copies_what_is_there():

@@ -36,7 +36,7 @@ def s3(folder):
     patch = pytest.MonkeyPatch()
     for name, value in (
         ("AWS_ENDPOINT_URL", cloud.endpoint),
-        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_ACCESS_KEY_ID", cloud.account),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_DEFAULT_REGION", REGION),
         ("NO_PROXY", "127.0.0.1"),
