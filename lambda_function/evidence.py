@@ -3,7 +3,8 @@
 A stranger is given a name if the best of all enrolled people reaches the threshold, so people who look alike decide
 where it has to be. Leaving one enrolled person out at a time turns the gallery's own photos into strangers of the
 same family, team or country. A few people are too few to choose by; so a table made of thousands (data/README.md)
-counts as much as TABLE_PEOPLE of them, and the threshold is never below what it says.
+counts as much as TABLE_PEOPLE of them, and the threshold is never below what it says. Of twins and siblings who are
+both enrolled, one is no stranger to the other: few strangers have a twin in the gallery.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ PRIOR = 0.5  # of a face being someone enrolled: the confidence says what follow
 TABLE_PEOPLE = 30  # the table's weight; chosen on LFW's people, with the share of them that is "alike"
 TABLE_SIZE = 100  # people beyond whom a gallery's own photos say more than the table
 MOST_PHOTOS = 1_000  # kept, so that a decision takes milliseconds in a gallery of thousands
-REFUSED = 0.05  # of the enrolled people's own photos, at most, for keeping look-alikes apart
+RELATED = (
+    0.7  # mean cosine from which on two people are taken for relatives: 1 pair in 20,000 alike reaches it
+)
 CANDIDATES = 5  # per photo, for the calibration: the others' share is nothing
 STEPS = np.linspace(0, 1, 1001)
 
@@ -132,9 +135,7 @@ def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use
         the most similar stranger.
     """
     table = evidence.table if use_table and len(evidence.table) else None
-    rows, enrolled = np.arange(len(cosines)), evidence.owners >= 0
-    out = cosines.copy()
-    out[rows[enrolled], evidence.owners[enrolled]] = -1
+    out = np.where(_own_or_related(cosines, evidence.owners), -1, cosines)
     apart = normalised(out[evidence.strangers]) if people else np.zeros((0, 1))
     best, share = apart.max(axis=1, initial=-1), _shares(evidence.owners[evidence.strangers])
     curve = np.stack([STEPS, _fpir(best, share, table, people)], axis=1)
@@ -145,10 +146,19 @@ def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use
     own = scores[np.arange(len(scores)), evidence.owners[again]]
     weight = _shares(evidence.owners[again])
     threshold = _threshold(curve, evidence.fpir, best)
-    lowest = _threshold(np.stack([STEPS, _table_fpir(table, people)], axis=1), evidence.fpir, best[:0])
-    if len(own) and threshold > (bound := max(_quantile(own, weight, REFUSED), lowest)):
-        threshold = bound
     return Decision(threshold, _calibrate(scores, own, weight, apart, share, table, people), curve)
+
+
+def _own_or_related(cosines: np.ndarray, owners: np.ndarray) -> np.ndarray:
+    """Mark, (n, people), who is a photo's own person or, by all photos of that one, a relative."""
+    names, place = np.unique(owners, return_inverse=True)
+    sums = np.zeros((len(names), cosines.shape[1]))
+    np.add.at(sums, place, cosines)
+    alike = sums >= RELATED * np.bincount(place, minlength=len(names))[:, None]
+    alike[names < 0] = False
+    rows = np.flatnonzero(names >= 0)
+    alike[rows, names[rows]] = True
+    return alike[place]
 
 
 def _shares(owners: np.ndarray) -> np.ndarray:
@@ -178,11 +188,6 @@ def _fpir(best: np.ndarray, share: np.ndarray, table: np.ndarray | None, people:
 def _threshold(curve: np.ndarray, fpir: float, best: np.ndarray) -> float:
     kept = np.flatnonzero(curve[:, 1] <= fpir)
     return float(curve[kept[0], 0]) if len(kept) else min(float(best.max(initial=0)) + 0.005, 1.0)
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    order = np.argsort(values)
-    return float(values[order][np.searchsorted(np.cumsum(weights[order]), share * weights.sum())])
 
 
 def _calibrate(scores, own, weight, apart, share, table, people: int) -> tuple[float, float]:
