@@ -63,7 +63,7 @@ test-unit: setup
 # The notebooks run on the sample into a folder of their own.
 test-notebooks: setup
 	rm -rf $(TEST_OUTPUTS)
-	PROFILE=sample PEOPLE= BACKBONE= $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-6]*.ipynb
+	PROFILE=sample PEOPLE= BACKBONE= TUNE_PEOPLE=9 $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-6]*.ipynb
 
 # What they wrote, and notebooks 01 to 04 on a slice of real LFW if it is there.
 test-results: setup

@@ -162,8 +162,17 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 05_deploy_lambda
     from facecourse.app.pictures import plot_result
     from facecourse.app.session import Result
-    from facecourse.deployment.aws import deploy, describe_bucket, make_bucket, names_for, tear_down, upload
-    from facecourse.deployment.bundle import build_bundle, export_parity
+    from facecourse.deployment.aws import (
+        deploy,
+        describe_bucket,
+        make_bucket,
+        names_for,
+        new_key,
+        publish_people,
+        tear_down,
+        upload,
+    )
+    from facecourse.deployment.bundle import build_bundle, export_parity, model_version
     from facecourse.deployment.cloud import open_cloud
     from facecourse.deployment.costs import cost_table, show_plan
     from facecourse.deployment.package import build_package, example_photo, measure_function, package_contents
@@ -172,6 +181,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from lambda_function.pipeline import Recogniser
 
     # 06_try_it
+    from facecourse.app.endpoint import enrol_there, forget_there
     from facecourse.app.session import RecognitionSession, names_at, photos_at
     from facecourse.app.widgets import try_it
     from facecourse.core.colab import upload_in_colab

@@ -53,15 +53,18 @@ def publishable(notebook: nbformat.NotebookNode, folders: list[str]) -> nbformat
     """Return an executed notebook without what is of the run and the machine alone: metadata, `folders`, addresses."""
     clear = ClearMetadataPreprocessor(
         enabled=True,
-        preserve_cell_metadata_mask={"tags"},
+        preserve_cell_metadata_mask={"tags", "jupyter"},
         preserve_nb_metadata_mask={"kernelspec", ("language_info", "name")},
     )
     notebook, _ = clear.preprocess(notebook, {})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                picture = io.BytesIO(base64.b64decode(output.data.pop("image/png")))
-                kind, packed = small(Image.open(picture).convert("RGB"))
+                picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+                if getattr(picture, "is_animated", False):
+                    continue
+                del output.data["image/png"]
+                kind, packed = small(picture.convert("RGB"))
                 output.data[kind] = base64.b64encode(packed).decode()
                 output.metadata[kind] = output.metadata.pop("image/png", {})
     text = nbformat.writes(notebook)
@@ -87,7 +90,7 @@ def few_colours(image: Image.Image) -> bytes:
 
 def front_page(model: Path) -> bytes:
     """Draw what a model says about a group picture: four people with confidence, and dashed who is unknown to it."""
-    photo = open_photo(DATA / "group/group_03.jpg")[215:575]
+    photo = open_photo(DATA / "group/group_02.jpg")[20:500]
     picture, axes = figure(width=photo.shape[1] / 100, height=photo.shape[0] / 100)
     axes.imshow(photo)
     axes.axis("off")

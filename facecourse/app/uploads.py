@@ -13,6 +13,7 @@ from PIL import Image
 
 from facecourse.core import paths
 from facecourse.core.cache import write_atomically
+from facecourse.core.colab import upload_in_colab
 from facecourse.photos.files import folder_name
 from lambda_function.photos import PhotoError, open_photo, shrink
 
@@ -163,6 +164,17 @@ class PeopleUpload:
         self.status.value = "<br>".join(html.escape(line) for line in lines)
 
 
-def upload_people(people: str | Path | None = None) -> ipywidgets.Widget:
-    """Return notebook 01's upload form, which saves into `people`, data/people by default."""
-    return PeopleUpload(people).widget
+def upload_people(people: str | Path | None = None, name: str = "") -> ipywidgets.Widget | None:
+    """Return notebook 01's upload form, which saves into `people`, data/people by default.
+
+    In Colab there is none: its page loses files of 1 MB and more on their way to a widget (ipywidgets#3452). There the
+    photos of the person `name` are asked for by Colab's own file chooser, and saved; without a name nothing happens.
+    """
+    if not paths.in_colab():
+        return PeopleUpload(people).widget
+    if not name.strip():
+        print("In Colab: write the person's name into NAME and run this cell again; then choose the photos.")
+        return None
+    written, refused = save_photos(name, upload_in_colab(), people)
+    print(f"{folder_name(name)}: {len(written)} saved", *refused, sep="\n")
+    return None

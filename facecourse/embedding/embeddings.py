@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -98,8 +98,17 @@ def embed_manifest(manifest: pd.DataFrame, backbone: Backbone, progress: bool = 
     return embed_faces(files, manifest["sha256"].tolist(), faces, backbone, progress)
 
 
-def load_crops(manifest: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
-    """Cut the main face out of every photo: (n, size, size, 3) uint8."""
-    rows = zip(manifest["path"], manifest["box"], manifest["landmarks"], strict=True)
-    crops = (crop_face(open_photo(ROOT / path), face_of(*face), preprocessing) for path, *face in rows)
-    return np.stack(list(crops))
+def load_crops(
+    manifest: pd.DataFrame,
+    preprocessing: Preprocessing,
+    change: Callable[[np.ndarray, Face], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Cut the main face out of every photo: (n, size, size, 3) uint8.
+
+    `change`, of a photo and its face, returns the same photo made harder, before it is cut.
+    """
+    crops = []
+    for path, *where in zip(manifest["path"], manifest["box"], manifest["landmarks"], strict=True):
+        image, face = open_photo(ROOT / path), face_of(*where)
+        crops.append(crop_face(change(image, face) if change else image, face, preprocessing))
+    return np.stack(crops)

@@ -55,14 +55,30 @@ class CosineHead(nn.Module):
         if self.kind == "cosface":
             return cosine - self.margin
         angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
-        # Beyond pi the cosine would rise again: ArcFace goes on with a straight line there.
-        return torch.where(
-            angle + self.margin < math.pi, torch.cos(angle + self.margin), cosine - self.margin
-        )
+        # Beyond pi the cosine would rise again. As in ArcFace's own code, a line that keeps falling takes over there.
+        beyond = cosine - self.margin * math.sin(self.margin)
+        return torch.where(angle + self.margin < math.pi, torch.cos(angle + self.margin), beyond)
 
     def vectors(self) -> np.ndarray:
         """Return the unit vectors (people, d), float32: all that recognition needs of the head."""
         return functional.normalize(self.weight.detach()).cpu().numpy()
+
+
+def fitted_losses(cosines: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return each photo's cross-entropy in nats, (n,), at the scale that makes their mean smallest, and that scale.
+
+    `cosines` is (n, people). Heads are trained at different scales, so their losses can be compared only after this.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows, right = cosines.astype(np.float64), np.arange(len(labels))
+
+    def losses(log_scale: float) -> np.ndarray:
+        logits = math.exp(log_scale) * rows
+        return np.logaddexp.reduce(logits, axis=1) - logits[right, labels]
+
+    found = minimize_scalar(lambda x: losses(x).mean(), bounds=(0, math.log(200)), method="bounded")
+    return losses(found.x), math.exp(found.x)
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,8 @@ class Selection:
         How many were best on the slice; 0 for the centroids.
     vectors : ndarray of shape (people, d), float32, unit rows
     table : DataFrame
-        One row per kind: top-1 on the slice, loss in nats, epochs.
+        One row per kind: top-1 on the slice; loss in nats and the scale at which it is smallest; less, the mean by
+        which each photo's loss is below that with the centroids, and the standard error of that mean; epochs.
     """
 
     kind: str
@@ -91,35 +108,44 @@ def select_head(
 ) -> Selection:
     """Choose kind and epochs on one held-out photo per person, then train on everything.
 
-    Nothing but `train` is looked at, so every other photo can still serve as a fair test. The lowest loss decides:
-    on a slice of a few hundred photos top-1 moves in steps of a photo, so its best is luck.
+    Nothing but `train` is looked at, so every other photo can still serve as a fair test. The lowest loss decides, each
+    head's at its best scale: on a slice of a few hundred photos top-1 moves in steps of a photo, so its best is luck.
+    A head that is not better than the centroids by two standard errors of the paired difference counts as a tie, and
+    then the centroids win, which need no training.
     """
     held_out = hold_out(train.labels, at_least=3, seed=seed)
     inner, slice_ = train.take(~held_out), train.take(held_out)
+    start = centroids(inner.embeddings, inner.labels, len(train.names))
 
     def trainer_of(kind: str, photos: PhotoSet, val: PhotoSet) -> Trainer:
         head = CosineHead(centroids(photos.embeddings, photos.labels, len(train.names)), kind)
         sides = ((side.embeddings, side.labels) for side in (photos, val))
         return Trainer(head, *sides, learning_rate, epochs, seed=seed)
 
-    untrained = trainer_of("softmax", inner, slice_)
-    untrained.validate()
-    trainers = {"nearest centroid": untrained}
-    trainers |= {kind: fit(trainer_of(kind, inner, slice_)) for kind in kinds}
-    rows = {}
-    for kind, trainer in trainers.items():
-        history, best = trainer.history, trainer.history.best_epoch
+    vectors, counts = {"nearest centroid": start}, {"nearest centroid": 0}
+    for kind in kinds:
+        trainer = fit(trainer_of(kind, inner, slice_))
+        vectors[kind], counts[kind] = trainer.module.vectors(), trainer.history.best_epoch + 1
+    rows, untrained = {}, None
+    for kind, found in vectors.items():
+        cosines = slice_.embeddings @ found.T
+        losses, scale = fitted_losses(cosines, slice_.labels)
+        untrained = losses if untrained is None else untrained
+        less = untrained - losses
         rows[kind] = {
-            "top-1 on the slice": history.val_accuracy[best],
-            "loss": history.val_loss[best],
-            "epochs": best + 1 if history.train_loss else 0,
+            "top-1 on the slice": (cosines.argmax(1) == slice_.labels).mean(),
+            "loss": losses.mean(),
+            "scale": scale,
+            "less": less.mean(),
+            "standard error": less.std(ddof=1) / math.sqrt(len(less)) if len(less) > 1 else math.nan,
+            "epochs": counts[kind],
         }
     table = pd.DataFrame(rows).T.astype({"epochs": int})
-    kind = str(table["loss"].idxmin())
-    count = int(table.loc[kind, "epochs"])
-    if not count:
+    better = table[table["less"] > 2 * table["standard error"]]
+    kind = str(better["loss"].idxmin()) if len(better) else "nearest centroid"
+    if not counts[kind]:
         return Selection(kind, 0, centroids(train.embeddings, train.labels, len(train.names)), table)
     final = trainer_of(kind, train, train.take(slice(0)))
-    for _ in range(count):
+    for _ in range(counts[kind]):
         final.train_epoch()
-    return Selection(kind, count, final.module.vectors(), table)
+    return Selection(kind, counts[kind], final.module.vectors(), table)

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,61 +11,47 @@ import torch
 from PIL import Image, ImageEnhance
 from torch import nn
 from torch.nn import functional
+from tqdm.auto import tqdm
 
 from facecourse.core.cache import ContentCache, batches, cached
-from facecourse.embedding.embeddings import load_crops
 from facecourse.embedding.export import fold
+from facecourse.embedding.photo_sets import centroids
 from facecourse.heads.training import choose_device, mixed_precision
-from lambda_function.crops import Preprocessing
+from lambda_function.crops import normalise
 
 TRAINED = ("block8", "last_linear", "last_bn")
 MAPS = (1792, 3, 3)  # channels, height, width of what the frozen part hands on
 
 
+SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # of a person's photos, as in course_split
+
+
 # ---- a part of the dataset -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SmallTask:
-    """A part of the dataset on which passing photos through the network takes seconds, not hours.
+def tuning_photos(manifest: pd.DataFrame, people: int = 20, photos: int = 16) -> pd.DataFrame:
+    """Choose rows of a manifest on which passing photos through the network takes seconds, not hours.
 
-    Attributes
-    ----------
-    crops : dict of str to ndarray (n, size, size, 3) uint8
-        By side: "train", "val", "test".
-    labels : dict of str to ndarray (n,) int64
-    names : list of str
-        Of each label.
+    The reader's own people come first, then those with most photos; all have at least three to train on. Of each, at
+    most `photos` are taken: so many of every side of course_split as SHARES says. The column `label` (int64) numbers
+    the people by name.
     """
-
-    crops: dict[str, np.ndarray]
-    labels: dict[str, np.ndarray]
-    names: list[str]
-
-
-def load_small_task(
-    manifest: pd.DataFrame, preprocessing: Preprocessing, people: int = 60, photos: int = 20
-) -> SmallTask:
-    """Cut out the faces of at most so many people, and of at most so many photos of each.
-
-    The reader's own people come first, then those with the most photos.
-    """
-    usable = manifest[manifest["course_split"].isin(["train", "val", "test"])]
-    own = usable.groupby("person")["source"].agg(lambda sources: "people" in set(sources))
-    count = usable.groupby("person").size()
-    order = pd.DataFrame({"own": own, "count": count}).sort_values(["own", "count"], ascending=False)
-    table = usable[usable["person"].isin(order.index[:people])]
-    table = table.sort_values("sha256")  # a chance order that is the same everywhere
-    table = table.groupby("person").head(photos).sort_index()
-    names = sorted(set(table.loc[table["course_split"] == "train", "person"]))
-    number = {name: i for i, name in enumerate(names)}
-    table = table[table["person"].isin(names)]
-    sides = {side: table[table["course_split"] == side] for side in ("train", "val", "test")}
-    return SmallTask(
-        {side: load_crops(rows, preprocessing) for side, rows in sides.items()},
-        {side: rows["person"].map(number).to_numpy(np.int64, copy=True) for side, rows in sides.items()},
-        names,
+    usable = manifest[manifest["course_split"].isin(list(SHARES))]
+    table = pd.DataFrame({"train": usable["course_split"] == "train", "own": usable["source"] == "people"})
+    table = table.groupby(usable["person"]).agg(
+        own=("own", "any"), train=("train", "sum"), count=("own", "size")
     )
+    table = table[(table["train"] >= 3) & (table["count"] > table["train"])]
+    chosen = sorted(table.sort_values(["own", "count"], ascending=False, kind="stable").index[:people])
+    usable = usable[usable["person"].isin(chosen)].sort_values(
+        "sha256"
+    )  # a chance order, the same everywhere
+    sides = (
+        usable[usable["course_split"] == side].groupby("person").head(max(1, round(share * photos)))
+        for side, share in SHARES.items()
+    )
+    found = pd.concat(sides).sort_index()
+    return found.assign(label=found["person"].map({name: i for i, name in enumerate(chosen)}))
 
 
 def augment(crop: np.ndarray, chance: np.random.Generator) -> np.ndarray:
@@ -88,20 +73,17 @@ def augment(crop: np.ndarray, chance: np.random.Generator) -> np.ndarray:
     return np.asarray(picture)
 
 
-def augmented_views(
-    crops: np.ndarray, labels: np.ndarray, views: int = 4, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all crops and, `views` - 1 times, an augmented copy of each: (n views, size, size, 3), and their labels."""
+def augmented(crops: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return an augmented copy of each crop, (n, size, size, 3) uint8."""
     chance = np.random.default_rng(seed)
-    extra = [np.stack([augment(crop, chance) for crop in crops]) for _ in range(views - 1)]
-    return np.concatenate([crops, *extra]), np.tile(labels, views)
+    return np.stack([augment(crop, chance) for crop in crops])
 
 
 # ---- the network in two parts --------------------------------------------------------------------------
 
 
 class Trunk(nn.Module):
-    """Everything before the last block: (n, 3, 160, 160) -> (n, 1792, 3, 3). It stays as it is."""
+    """Everything before the last block: (n, 3, 160, 160) -> (n, 1792, 3, 3). It stays as it is, frozen."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -154,25 +136,31 @@ class LastBlock(nn.Module):
             {"params": head, "lr": 30 * learning_rate, "weight_decay": 1e-4},
         ]
 
-    def tuned_network(self, network: nn.Module) -> nn.Module:
-        """Return a copy of the network with the trained tail in it, ready for `save_backbone`."""
-        tuned = copy.deepcopy(network)
-        for name in TRAINED:
-            getattr(tuned, name).load_state_dict(getattr(self.tail, name).state_dict())
-        return tuned
+
+def with_tail(network: nn.Module, tail: Tail) -> nn.Module:
+    """Return a copy of the network with a trained tail in it, ready for `save_backbone`."""
+    tuned = copy.deepcopy(network)
+    for name in TRAINED:
+        getattr(tuned, name).load_state_dict(getattr(tail, name).state_dict())
+    return tuned
 
 
 @torch.inference_mode()
-def features_before_last_block(network: nn.Module, pixels: np.ndarray) -> torch.Tensor:
-    """Run the frozen part once over all photos, so that training the rest need not.
+def features_before_last_block(
+    network: nn.Module, crops: np.ndarray, how: str, progress: str = ""
+) -> torch.Tensor:
+    """Run the frozen part once over all crops, so that training the rest need not.
 
     Feature maps are kept in data/cache/: pictures that passed this network before do not pass it again.
 
     Parameters
     ----------
     network : InceptionResnetV1
-    pixels : ndarray of shape (n, 3, 160, 160), float32
-        Normalised as the network wants it.
+    crops : ndarray of shape (n, 160, 160, 3), uint8
+    how : str
+        The network's pixel normalisation, see `lambda_function.crops.normalise`.
+    progress : str
+        What a bar is called; "" for none.
 
     Returns
     -------
@@ -181,20 +169,90 @@ def features_before_last_block(network: nn.Module, pixels: np.ndarray) -> torch.
     """
     device = choose_device()
     trunk = Trunk(network).to(device, memory_format=torch.channels_last)
-    digest = hashlib.sha256()  # the network's name is in its numbers, as the reader may have tuned it
+    digest = hashlib.sha256(
+        how.encode()
+    )  # the network's name is in its numbers, as the reader may have tuned it
     for tensor in trunk.state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy())
     store = ContentCache(f"features-{device.type}-{digest.hexdigest()[:12]}")
-    keys = [hashlib.sha256(np.ascontiguousarray(picture)).hexdigest() for picture in pixels]
+    keys = [hashlib.sha256(np.ascontiguousarray(crop)).hexdigest() for crop in crops]
     values = []
-    for part in batches(len(keys), 32):
+    with tqdm(desc=progress, total=len(keys), unit="face", disable=not progress) as bar:
+        for part in batches(len(keys), 32):
 
-        def compute(missing: list[int], part=part) -> Iterator[bytes]:
-            batch = torch.from_numpy(pixels[[part[i] for i in missing]])
-            with mixed_precision(device):
-                maps = trunk(batch.to(device, memory_format=torch.channels_last))
-            maps = maps.to("cpu", torch.float16, memory_format=torch.contiguous_format)
-            return (own.tobytes() for own in maps.numpy())
+            def compute(missing: list[int], part=part) -> Iterator[bytes]:
+                batch = torch.from_numpy(normalise(crops[[part[i] for i in missing]], how))
+                with mixed_precision(device):
+                    maps = trunk(batch.to(device, memory_format=torch.channels_last))
+                maps = maps.to("cpu", torch.float16, memory_format=torch.contiguous_format)
+                return (own.tobytes() for own in maps.numpy())
 
-        values += cached(store, [keys[i] for i in part], compute)
-    return torch.from_numpy(np.frombuffer(bytearray().join(values), np.float16)).reshape(len(pixels), *MAPS)
+            values += cached(store, [keys[i] for i in part], compute)
+            bar.update(len(part))
+    return torch.from_numpy(np.frombuffer(bytearray().join(values), np.float16)).reshape(len(crops), *MAPS)
+
+
+# ---- what it brings ------------------------------------------------------------------------------------
+
+
+def tuning_scores(
+    clean: np.ndarray,
+    hard: np.ndarray,
+    photos: pd.DataFrame,
+    held_back: np.ndarray,
+    vectors: np.ndarray | None = None,
+    fmr: float = 0.01,
+) -> pd.DataFrame:
+    """Measure embeddings of photos as they are, `clean` (n, d), and made hard, `hard` (n, d): one row per person.
+
+    `photos` is from `tuning_photos`; `held_back` are labels of people who were not trained on. Those who were are named
+    on their photos outside "train", against a gallery of everybody's clean training photos, or `vectors` (trained, d)
+    of a head for those who were trained on. Those held back are compared in pairs with each other: a hard photo and
+    another clean one, or two clean ones, accepted above the score that `fmr` of these pairs of two people exceed.
+
+    Columns: label; seen (whether trained on); hard and clean, shares of photos named or of pairs accepted, 0 to 1.
+    """
+    labels, seen = photos["label"].to_numpy(), ~photos["label"].isin(held_back).to_numpy()
+    training, people = (photos["course_split"] == "train").to_numpy(), int(labels.max()) + 1
+    gallery = centroids(clean[training], labels[training], people)
+    if vectors is not None:
+        gallery[np.setdiff1d(np.arange(people), held_back)] = vectors
+    rows, probes = [], np.flatnonzero(seen & ~training)
+    named = [(own[probes] @ gallery.T).argmax(1) == labels[probes] for own in (hard, clean)]
+    for label in np.unique(labels[probes]):
+        own = labels[probes] == label
+        rows.append((label, True, *(part[own].mean() for part in named)))
+    others = np.flatnonzero(~seen)
+    same, apart = labels[others][:, None] == labels[others], ~np.eye(len(others), dtype=bool)
+    accepted = []
+    for own in (hard, clean):
+        scores = own[others] @ clean[others].T
+        accepted.append(scores > np.quantile(scores[~same], 1 - fmr))
+    for label in np.unique(labels[others]):
+        pairs = same & apart & (labels[others] == label)
+        rows.append((label, False, *(part[pairs].mean() for part in accepted)))
+    return pd.DataFrame(rows, columns=["label", "seen", "hard", "clean"])
+
+
+def compare_tuning(scores: pd.DataFrame, baseline: str = "frozen", draws: int = 2000) -> pd.DataFrame:
+    """Put what was tuned beside the frozen network: means in percent, and paired differences with 95 % intervals.
+
+    `scores` are rows of `tuning_scores` with the columns "how" and "seed". Each person's value is first averaged over
+    the seeds; then people, not photos, are resampled, the same ones for both sides of a difference.
+    """
+    order = list(dict.fromkeys(scores["how"]))
+    values = scores.groupby(["how", "seen", "label"])[["hard", "clean"]].mean()
+    chance, columns = np.random.default_rng(0), {}
+    groups = {True: "trained on, named", False: "never seen, accepted"}
+    for seen in sorted(scores["seen"].unique(), reverse=True):
+        for photos in ("hard", "clean"):
+            wide = values[photos].xs(seen, level="seen").unstack("how")[order]
+            less = 100 * wide.sub(wide[baseline], axis=0)
+            means = less.to_numpy()[chance.integers(len(less), size=(draws, len(less)))].mean(axis=1)
+            low, high = np.quantile(means, (0.025, 0.975), axis=0)
+            shown = [f"{100 * wide[how].mean():.1f}" for how in order]
+            for i, how in enumerate(order):
+                if how != baseline:
+                    shown[i] += f"  {less[how].mean():+.1f} [{low[i]:+.1f}, {high[i]:+.1f}]"
+            columns[f"{photos}: {groups[seen]} (%)"] = shown
+    return pd.DataFrame(columns, index=pd.Index(order, name=""))

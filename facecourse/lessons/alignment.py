@@ -9,7 +9,7 @@ from facecourse.core.sources import celebrity_photos
 from facecourse.detection.detector import detect_photos
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
-from facecourse.lessons.faces_pictures import show_pairs
+from facecourse.lessons.faces_pictures import show_pairs, square_crop
 from facecourse.lessons.truth import roll_of
 from facecourse.metrics.verification import all_pairs, pairs_among
 from lambda_function.crops import Preprocessing, crop_face
@@ -67,13 +67,13 @@ def alignment_effect(found: pd.DataFrame, backbone: Backbone, tilt: float = 8.0)
     return pd.DataFrame(rows, columns=["crop", "pairs", "number", "same", "different", "auc"])
 
 
-def show_aligned(found: pd.DataFrame, most: int = 20):
-    """Draw the most tilted faces, cut along the box (left) and straightened by the landmarks (right)."""
+def show_aligned(found: pd.DataFrame, most: int = 12):
+    """Draw the most tilted faces, as they are in the photo (left) and straightened by the landmarks (right)."""
     usable = found[found["face"].notna()]
     worst = usable.loc[usable["roll"].abs().nlargest(most).index]
     pairs = []
     for path, face in zip(worst["path"], worst["face"], strict=True):
         image = open_photo(path)
-        pairs.append([crop_face(image, face, Preprocessing(align=align)) for align in (False, True)])
+        pairs.append((square_crop(image, face, 160), crop_face(image, face, Preprocessing(align=True))))
     texts = [f"{roll:+.0f} degrees" for roll in worst["roll"]]
-    return show_pairs(pairs, texts, title="Cut along the box, and straightened")
+    return show_pairs(pairs, texts, title="In the photo, and straightened")

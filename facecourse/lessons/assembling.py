@@ -1,6 +1,8 @@
 """The dataset as pictures: who is in it, what is odd about some photos, how many photos fall on which side."""
 
+import json
 import textwrap
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +12,10 @@ from PIL import Image, ImageOps
 from facecourse.core import paths
 from facecourse.core.figures import COLOURS, STYLE, figure
 from facecourse.detection import detector
+from facecourse.embedding.backbones import Backbone
 from facecourse.lessons.faces_pictures import face_crop, show_faces
+from facecourse.photos.dataset import check_photos
+from facecourse.photos.files import scan
 from lambda_function.photos import PhotoError, open_photo, shrink
 
 TILE = 160  # pixels
@@ -24,7 +29,7 @@ SIDES = {  # of course_split, with colour and hatch, so that grey print tells th
 
 
 def show_people(manifest: pd.DataFrame, source: str = "people", most: int = 16):
-    """Draw the sharpest face of each person of one source, with the number of their photos.
+    """Draw the first face of each person of one source, with the number of their photos.
 
     Parameters
     ----------
@@ -37,8 +42,8 @@ def show_people(manifest: pd.DataFrame, source: str = "people", most: int = 16):
     """
     part = manifest[(manifest.source == source) & (manifest.faces > 0)]
     counts = manifest[manifest.source == source].person.value_counts()
-    best = part.sort_values("quality", ascending=False).drop_duplicates("person").sort_values("person")
-    rows = [row for _, row in best.head(most).iterrows()]
+    first = part.sort_values("path").drop_duplicates("person").sort_values("person")
+    rows = [row for _, row in first.head(most).iterrows()]
     texts = [f"{_short(row.person)}\n{counts[row.person]} photos" for row in rows]
     return show_faces([face_crop(row) for row in rows], texts)
 
@@ -80,6 +85,42 @@ def show_problems(manifest: pd.DataFrame, checks: pd.DataFrame, each: int = 3):
     return picture
 
 
+def check_planted(backbone: Backbone) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Check the photos of data/problems, spoiled on purpose, together with the sample's people.
+
+    Returned are a table with a row per planted photo, what was planted and what the checks found; all photos, as in the
+    manifest; and the findings on the planted ones. A planted photo counts as its person's. All are empty without the folder.
+    """
+    folder = paths.DATA / "problems"
+    listed = folder / "problems.json"
+    truth = json.loads(listed.read_text()) if listed.exists() else []
+    files = [
+        file for part in (paths.PEOPLE_DIR, folder) if part.is_dir() for file in scan(part, "people", "")[0]
+    ]
+    photos, found, _, _ = check_photos(files, [], backbone, progress=False)
+    paths_of = [str((paths.DATA / one["file"]).relative_to(paths.ROOT)) for one in truth]
+    found = found[found.path.isin(paths_of)]
+    said = found.groupby("path").check.agg(", ".join)
+    rows = [
+        (Path(path).name, one["problem"], said.get(path, ""))
+        for path, one in zip(paths_of, truth, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["photo", "planted", "found"]), photos, found
+
+
+def show_hashes(images: list[np.ndarray], bits: list[np.ndarray]):
+    """Draw pictures and, below each, the bits of its perceptual hash, (8, 8) bool, with how many differ from the first's."""
+    picture, axes = figure(2, len(images), width=2.1, height=2.2)
+    for upper, lower, image, own in zip(*axes, images, bits, strict=True):
+        upper.imshow(image)
+        upper.set_title(f"{image.shape[1]} x {image.shape[0]}", fontsize=9)
+        lower.imshow(own, cmap="cividis")
+        lower.set_title(f"{(own != bits[0]).sum()} of {own.size} bits differ", fontsize=9)
+        for panel in (upper, lower):
+            panel.axis("off")
+    return picture
+
+
 def _draw_problem(panel, by_path: pd.DataFrame, row) -> None:
     photo = by_path.loc[row.path]
     tile = _tile(panel, photo)
@@ -91,10 +132,10 @@ def _draw_problem(panel, by_path: pd.DataFrame, row) -> None:
         panel.text(TILE / 2, TILE / 2, "cannot be\nopened", ha="center", va="center", fontsize=8)
         panel.set(xlim=(0, TILE), ylim=(TILE, 0), aspect="equal")
     elif partner in by_path.index:
-        other = _face(by_path.loc[partner])
+        other = face_crop(by_path.loc[partner])
         panel.clear()
         panel.axis("off")
-        panel.imshow(np.concatenate([_face(photo), np.full((112, 6, 3), 255, np.uint8), other], axis=1))
+        panel.imshow(np.concatenate([face_crop(photo), np.full((112, 6, 3), 255, np.uint8), other], axis=1))
 
 
 def _tile(panel, photo: pd.Series) -> np.ndarray | None:
@@ -113,13 +154,6 @@ def _tile(panel, photo: pd.Series) -> np.ndarray | None:
                 line = {"linewidth": width, "edgecolor": colour, "linestyle": "-" if taken else ":"}
                 panel.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, **line))
     return image
-
-
-def _face(photo: pd.Series) -> np.ndarray:
-    """The face that was taken, or the whole photo where there is none: (112, 112, 3) uint8."""
-    if photo.box is None:
-        return np.asarray(Image.fromarray(open_photo(paths.ROOT / photo.path)).resize((112, 112)))
-    return face_crop(photo)
 
 
 def _typical(by_path: pd.DataFrame, photo: pd.Series) -> str:
@@ -167,7 +201,7 @@ def plot_splits(manifest: pd.DataFrame, most: int = 60):
     most : int
         People who get a bar each.
     """
-    used = manifest[manifest.course_split != ""]
+    used = manifest[manifest.course_split.isin(list(SIDES))]
     table = used.groupby(["person", "course_split"]).size().unstack(fill_value=0)
     table = table.reindex(columns=list(SIDES), fill_value=0)
     totals = {side: int(table[side].sum()) for side in SIDES}

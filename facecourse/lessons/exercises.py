@@ -33,6 +33,11 @@ EXERCISES: dict[str, list[Case]] = {
         Case(("0f", "00"), 4, "Count bits, not characters: f is 1111."),
         Case(("ffd8a0c3", "ffd8a0c1"), 1, "3 is 0011 and 1 is 0001. Compare int(a, 16) with int(b, 16) by ^."),
     ],
+    "1.3": [
+        Case((np.ones((3, 4)),), [[0, 0]], "One flat colour has no edges. Only pixels with four neighbours count."),
+        Case((np.eye(3),), [[-4]], "The four neighbours of the middle are 0: 0 - 4 * 1."),
+        Case((np.arange(12.0).reshape(3, 4) ** 2,), [[34, 34]], "Left, right, above and below, minus four times itself."),
+    ],
     "2.1": [
         Case(((0, 0, 10, 10), (0, 0, 10, 10)), 1.0, "A box overlaps itself fully."),
         Case(((0, 0, 10, 10), (5, 0, 15, 10)), 1 / 3, "The union counts the shared part once: 100 + 100 - 50."),
@@ -49,6 +54,24 @@ EXERCISES: dict[str, list[Case]] = {
         Case(([(0, 0, 20, 20), (90, 90, 150, 150)], 250, 250), 1, "Larger and nearer to the centre: no doubt."),
         Case(([(95, 95, 155, 155), (0, 0, 66, 66)], 250, 250), 0, "A little larger, but in the corner: not it."),
         Case(([(120, 120, 128, 128), (60, 80, 160, 180)], 250, 250), 1, "A tiny face in the middle is background."),
+    ],
+    "2.4": [
+        Case((np.array([[0, 0, 10, 10], [50, 0, 60, 10.0]]), np.array([0.8, 0.9]), 0.5), [1, 0], "Best first."),
+        Case(
+            (np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10.0]]), np.array([0.8, 0.9, 0.7]), 0.5),
+            [1, 2],
+            "The first two overlap by 90 / 110: the less sure one goes.",
+        ),
+        Case(
+            (np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10.0]]), np.array([0.8, 0.9, 0.7]), 0.4),
+            [1],
+            "Both neighbours overlap the best one by 60 / 140: both go.",
+        ),
+        Case(
+            (np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10.0]]), np.array([0.9, 0.8, 0.7]), 0.4),
+            [0, 2],
+            "A box that was dropped suppresses nobody: compare with the kept ones only.",
+        ),
     ],
     "3.1": [
         Case((_X * 5, _X * 2), 1.0, "Length must not matter: divide by both lengths."),
@@ -70,6 +93,16 @@ EXERCISES: dict[str, list[Case]] = {
             1,
             "Scale each mean to length 1: many photos must not make a person larger.",
         ),
+    ],
+    "3.4": [
+        Case((np.array([0.5, 0.0]), 0, 10.0, 0.0), [5.0, 0.0], "Without a margin these are the scaled cosines."),
+        Case((np.array([0.5, 0.2]), 0, 10.0, 0.3), [2.2171, 2.0], "cos 60 degrees is 0.5; 0.3 more is cos(1.3472)."),
+        Case((np.array([0.5, 0.2]), 1, 1.0, 0.3), [0.5, -0.0985], "Only the right person is handicapped."),
+    ],
+    "3.5": [
+        Case((np.zeros((2, 2)), np.array([1.0, 0.0]), 0, 1.0), [[0.5, 0], [-0.5, 0]], "p is 1/2 for both people."),
+        Case((np.zeros((2, 2)), np.array([1.0, 0.0]), 1, 0.1), [[-0.05, 0], [0.05, 0]], "Times the rate."),
+        Case((np.eye(2), np.array([1.0, 0.0]), 0, 1.0), [[1.26894, 0], [-0.26894, 1]], "p is (e, 1) / (e + 1)."),
     ],
     "4.1": [
         Case((np.array([0.9, 0.8, 0.2]), np.arange(100) / 200, 0.01), 2 / 3, "At FMR 0.01 one of 100 may pass."),

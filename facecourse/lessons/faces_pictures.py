@@ -1,24 +1,34 @@
 """Faces as pictures: rows of crops with a line of text below each."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageOps
 
 from facecourse.core import paths
 from facecourse.core.figures import STYLE, figure
+from lambda_function.boxes import to_square
 from lambda_function.crops import Preprocessing, crop_face
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
 
+def square_crop(image: np.ndarray, face: Face, size: int = 112) -> np.ndarray:
+    """Cut a face for looking at, (size, size, 3) uint8: a square around its box, so that nothing is stretched."""
+    square = replace(face, box=to_square(face.box[None])[0])
+    return crop_face(image, square, Preprocessing(size=size, margin=size // 4))
+
+
 def face_crop(row: pd.Series, size: int = 112) -> np.ndarray:
     """Cut the face of one row of the manifest for looking at: (size, size, 3) uint8; the whole photo without a box."""
     image = open_photo(paths.ROOT / row["path"])
-    height, width = image.shape[:2]
-    found = row["box"] is not None and np.size(row["box"]) == 4
-    box = np.asarray(row["box"] if found else (0, 0, width, height), np.float32)
-    face = Face(box, np.zeros((5, 2), np.float32), 1.0)
-    return crop_face(image, face, Preprocessing(size=size, margin=size // 4 if found else 0))
+    if row["box"] is not None and np.size(row["box"]) == 4:
+        return square_crop(
+            image, Face(np.asarray(row["box"], np.float32), np.zeros((5, 2), np.float32), 1.0), size
+        )
+    return np.asarray(ImageOps.pad(Image.fromarray(image), (size, size), color="white"))
 
 
 def show_faces(crops: list[np.ndarray], texts: list[str], columns: int = 8, title: str = ""):

@@ -124,20 +124,8 @@ def assemble(
     decided = flags.read_flags()  # a mistake in there should show before the long work, not after
     files, rows = find_photos(profile, people, photos_each)
     backbone = backbone or find_backbone(default_backbone(profile), default_views(profile))
-    records, sums, embeddings, seconds = look_at_photos(files, backbone, progress)
+    table, found, pairs, seconds = check_photos(files, rows, backbone, progress)
     keep_longest(profile, **seconds)
-    table = as_table(files, sums, records)
-    readable = np.flatnonzero(table.phash != "")
-    part = table.iloc[readable]
-    thumbnails = [records[i]["thumbnail"] for i in readable]
-    pairs = readable[near_pairs(part.phash.tolist(), thumbnails, part.sha256.tolist(), part.person.tolist())]
-    rows += checks.file_checks(table) + checks.face_checks(table) + checks.double_checks(table, pairs)
-    rows += checks.person_checks(table, within_person_similarity(embeddings, table.person))
-    rows += checks.name_checks(table) + checks.label_checks(table)
-    found = checks.as_table(rows)
-    grave = found[(found.kind != "note") & (found.path != "")].groupby("path", sort=False)
-    table["problem"] = table.path.map(grave.check.agg(", ".join)).fillna("")
-    table["reason"] = table.path.map(grave.reason.agg("; ".join)).fillna("")
     table["flag"] = flags.decisions(table.path, table.sha256, decided)
     if decisions:
         table["flag"] = table.path.map(decisions).fillna(table.flag)
@@ -146,6 +134,30 @@ def assemble(
     if not decisions:
         _write(profile, table, found)
     return table[SCHEMA.names]
+
+
+def check_photos(
+    files: list[PhotoFile], rows: list[dict], backbone: Backbone, progress: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray, dict[str, float]]:
+    """Look at photos and compare them with each other; nothing is written but the cache.
+
+    `rows` are notices of `find_photos`. Returned are one row per file, as in the manifest but for flag, group and
+    splits; the checks (see `checks.as_table`); the pairs of near duplicates, (n, 2); and seconds by stage.
+    """
+    records, sums, embeddings, seconds = look_at_photos(files, backbone, progress)
+    table = as_table(files, sums, records)
+    readable = np.flatnonzero(table.phash != "")
+    part = table.iloc[readable]
+    thumbnails = [records[i]["thumbnail"] for i in readable]
+    pairs = readable[near_pairs(part.phash.tolist(), thumbnails, part.sha256.tolist(), part.person.tolist())]
+    rows = rows + checks.file_checks(table) + checks.face_checks(table) + checks.double_checks(table, pairs)
+    rows += checks.person_checks(table, within_person_similarity(embeddings, table.person))
+    rows += checks.name_checks(table) + checks.label_checks(table)
+    found = checks.as_table(rows)
+    grave = found[(found.kind != "note") & (found.path != "")].groupby("path", sort=False)
+    table["problem"] = table.path.map(grave.check.agg(", ".join)).fillna("")
+    table["reason"] = table.path.map(grave.reason.agg("; ".join)).fillna("")
+    return table, found, pairs, seconds
 
 
 def look_at_photos(

@@ -11,6 +11,8 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
+from facecourse.core.paths import ROOT
+
 CELL_TIMEOUT = 3600  # seconds
 STARTUP_TIMEOUT = 180  # a busy machine with a slow disk needs more than the usual minute
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -91,7 +93,8 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
                     output.metadata[kind] = {"alt": text}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
-    page, _ = HTMLExporter(raw_template=PAGE, embed_images=True).from_notebook_node(notebook)
+    where = {"metadata": {"path": str(ROOT / "notebooks")}}  # pictures that the texts name lie beside it
+    page, _ = HTMLExporter(raw_template=PAGE, embed_images=True).from_notebook_node(notebook, where)
     path.with_suffix(".html").write_text(page, encoding="utf-8")
 
 

@@ -28,7 +28,7 @@ BROUGHT = (
 )
 # The same in Colab's versions; without what they ask for, which is a whole Jupyter server.
 OLDER = (
-    "ipywidgets==7.7.1 widgetsnbextension==3.6.10 jupyterlab-widgets==1.1.11 ipykernel==6.31.0 ipython_genutils==0.2.0"
+    "ipywidgets==7.7.1 widgetsnbextension==3.6.10 jupyterlab-widgets==1.1.11 ipykernel==6.17.1 ipython_genutils==0.2.0"
     " nest-asyncio==1.6.0"
 )
 CHOOSER = """
@@ -55,6 +55,7 @@ for _ in range(2):  # the same file twice
 print("ipywidgets", ipywidgets.__version__)
 print("results", len(page.results), page.current.names(session.threshold))
 print("chosen", [name for name, _ in utils.upload_in_colab()])
+utils.upload_people("people", "Ada Ferro")  # notebook 01's cell
 """
 
 
@@ -211,3 +212,6 @@ def test_notebook_06_takes_photos_under_ipywidgets_7_and_from_colabs_own_chooser
     assert "ipywidgets 7." in printed
     assert "results 2 ['Ada_Ferro']" in printed
     assert "chosen ['Ada_Ferro_0014.jpg']" in printed
+    assert (
+        "Ada_Ferro: 1 saved" in printed and (machine.content / "people/Ada_Ferro/Ada_Ferro_0001.jpg").exists()
+    )

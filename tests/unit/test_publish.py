@@ -47,6 +47,18 @@ def test_a_published_notebook_keeps_outputs_and_nothing_of_the_machine():
     assert abs(picture(pictures[0]) - photo).mean() < 8 and (picture(pictures[1]) == plot).all()
 
 
+def test_an_animation_stays_one_and_a_folded_cell_folded():
+    packed, v4 = io.BytesIO(), nbformat.v4
+    red = Image.new("RGB", (8, 8), "red")
+    Image.new("RGB", (8, 8)).save(packed, "PNG", save_all=True, append_images=[red])
+    film = v4.new_output("display_data", {"image/png": base64.b64encode(packed.getvalue()).decode()})
+    cell = v4.new_code_cell("x", outputs=[film], metadata={"jupyter": {"source_hidden": True}})
+    (made,) = publish.publishable(v4.new_notebook(cells=[cell]), []).cells
+    assert made.metadata == {"jupyter": {"source_hidden": True}}
+    shown = Image.open(io.BytesIO(base64.b64decode(made.outputs[0].data["image/png"])))
+    assert shown.n_frames == 2
+
+
 def test_tables_say_what_was_measured_where_and_nothing_where_nothing_was():
     run = dict.fromkeys(figures.ROWS) | {"machine": "2 cores", "backbone": "msceleb1m", "images": 13401}
     run |= {"test_top1": 0.99442, "seconds": {"total": 440.1}, "export": {"parity_max_abs_diff": 1.76e-7}}

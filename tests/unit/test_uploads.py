@@ -4,6 +4,7 @@ import io
 import shutil
 from datetime import datetime
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -105,3 +106,17 @@ def test_numbers_go_on_after_the_readers_own_files(tmp_path):
     shutil.copy(next(FACES.iterdir()), tmp_path / "Ada" / "holiday_0041.jpg")
     written, _ = uploads.save_photos("Ada", PHOTOS[3:4], tmp_path)
     assert written[0].name == "Ada_0042.jpg"
+
+
+def test_in_colab_photos_of_any_size_come_through_its_own_file_chooser(tmp_path, monkeypatch, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
+    packed = io.BytesIO()
+    Image.fromarray(noise).save(packed, "PNG")
+    assert packed.tell() > 2_000_000  # of which a widget there gets nothing
+    monkeypatch.setattr(uploads.paths, "in_colab", lambda: True)
+    monkeypatch.setattr(uploads, "upload_in_colab", lambda: [("large.png", packed.getvalue())])
+    assert uploads.upload_people(tmp_path) is None and "NAME" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert uploads.upload_people(tmp_path, "Ada Lovelace") is None
+    assert "Ada_Lovelace: 1 saved" in capsys.readouterr().out
+    assert (tmp_path / "Ada_Lovelace/Ada_Lovelace_0001.png").read_bytes() == packed.getvalue()
