@@ -20,9 +20,10 @@ from others import OTHERS, other_person
 from people import BY_NAME, LATER, PEOPLE, Person
 from portraits import RENDERED, take_portrait
 from problems import PROBLEMS, plant
+from turns import TURNING, take_turn
 
 SEED = 7  # that of the committed sample
-PARTS = ("people", "group", "others", "problems")
+PARTS = ("people", "group", "others", "problems", "turn")
 
 
 def arguments() -> argparse.Namespace:
@@ -113,6 +114,12 @@ class Studio:
         """Plant a problem; return what is known of it."""
         return plant(self.assets, self.anatomy, self.looks, number, SEED, self.options.out, self.work)
 
+    def turn(self, name: str) -> dict:
+        """Render the video of a head that turns; return its truth."""
+        folder, samples = self.options.out / "turn", self.options.samples
+        looks = self.looks(BY_NAME[name])
+        return take_turn(self.assets, self.anatomy, looks, SEED, folder, self.work, samples)
+
     def do(self, part: str, what) -> None:
         """Do one job and keep its truth, which says that it is done."""
         kept = self.truth / f"{part}_{what}.json"
@@ -123,6 +130,7 @@ class Studio:
                 "others": self.other,
                 "group": self.group,
                 "problems": self.problem,
+                "turn": self.turn,
             }[part]
             kept.write_text(json.dumps(job(what)))
             print(f"{part} {what}: {time.time() - start:.1f} s", flush=True)
@@ -135,6 +143,7 @@ def jobs(options: argparse.Namespace) -> list[tuple]:
         "group": range(len(GROUPS)),
         "others": range(OTHERS),
         "problems": range(len(PROBLEMS)),
+        "turn": [TURNING.name],
     }
     ids = set(options.ids.split(",")) - {""}
     return [
@@ -158,6 +167,8 @@ def write_truth(out: Path) -> None:
         if read[part]:
             found = sorted(read[part], key=lambda photo: photo["file"])
             (out / part / name).write_text(json.dumps(found, indent=1))
+    for truth in read["turn"]:
+        (out / "turn" / "turn.json").write_text(json.dumps(truth, indent=0))
 
 
 def main() -> None:
