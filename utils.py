@@ -15,7 +15,6 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.embedding.backbones import default_backbone, default_views, find_backbone
     from facecourse.embedding.embeddings import embed_manifest
     from facecourse.embedding.galleries import load_gallery
-    from facecourse.embedding.photo_sets import photo_sets
     from facecourse.lessons.course_map import draw_map
     from facecourse.lessons.exercises import check
     from facecourse.photos.dataset import load_manifest
@@ -86,7 +85,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.embedding.backbones import save_backbone
     from facecourse.embedding.embeddings import load_crops
     from facecourse.embedding.galleries import save_gallery
-    from facecourse.embedding.photo_sets import centroids
+    from facecourse.embedding.photo_sets import centroids, photo_sets
     from facecourse.heads.cosine import CosineHead
     from facecourse.heads.finetuning import (
         LastBlock,
@@ -182,6 +181,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
 
     # 06_try_it
     from facecourse.app.endpoint import enrol_there, forget_there
+    from facecourse.app.pages import meaning
     from facecourse.app.session import RecognitionSession, names_at, photos_at
     from facecourse.app.widgets import try_it
     from facecourse.core.colab import upload_in_colab

@@ -24,6 +24,16 @@ def shown_name(name: str) -> str:
     return name.replace("_", " ")
 
 
+def meaning(face: dict) -> str:
+    """Say what a face's score means: how often a stranger's reaches it; "" where that is not known."""
+    fpir = face.get("fpir")
+    if fpir is None:
+        return ""
+    rarely = 1 / max(fpir, 1e-6)
+    digits = 10 ** max(0, len(str(int(rarely))) - 2)  # two of them: more would be made up
+    return f"1 stranger in {round(rarely / digits) * digits:,.0f}" if rarely >= 2 else "every other stranger"
+
+
 def boxes_svg(result: Result, threshold: float) -> str:
     """Draw boxes and names for laying over the photo: solid for a name, dashed for "unknown"."""
     height, width = result.image.shape[:2]
@@ -33,7 +43,7 @@ def boxes_svg(result: Result, threshold: float) -> str:
         x0, y0, x1, y1 = face["box"]
         known = face["name"] != UNKNOWN
         colour, dashes = (COLOURS["sky"], "none") if known else (COLOURS["orange"], f"{8 * unit} {5 * unit}")
-        text = f"{place} {shown_name(face['name'])}" + (f" {face['confidence']:.0%}" if known else "")
+        text = f"{place} {shown_name(face['name'])}"
         anchor, x = ("start", x0) if (x0 + x1) / 2 < width * 0.6 else ("end", x1)
         y = y0 - 6 * unit if y0 > 26 * unit else y1 + size + 2 * unit
         drawn.append(
@@ -54,7 +64,7 @@ def faces_html(result: Result, threshold: float) -> str:
     cards = []
     for place, face in enumerate(result.named(threshold), 1):
         if face["name"] != UNKNOWN:
-            about = f"{face['confidence']:.0%}"
+            about = meaning(face)
         else:
             nearest = shown_name(face["top"][0]["name"]) if face["top"] else ""
             about = f"(nearest: {escape(nearest)})" if nearest else "(nobody is enrolled)"
@@ -68,8 +78,8 @@ def faces_html(result: Result, threshold: float) -> str:
         )
     if cards:
         cards.append(
-            '<div style="opacity:.75;margin:4px 0">Bars: score; the line is the threshold;'
-            " per cent: estimated probability of being that person.</div>"
+            '<div style="opacity:.75;margin:4px 0">Bars: score; the line is the threshold. 1 stranger in 400: so often'
+            " does somebody who is not enrolled reach this score with anyone here.</div>"
         )
     return f'<div style="line-height:1.35">{"".join(cards)}</div>'
 
@@ -83,7 +93,7 @@ def _bar(one: dict, threshold: float) -> str:
         f'<td {cell}><span style="{BAR}">'
         f'<span style="display:block;height:10px;width:{share:.0f}%;background:{colour}"></span>'
         f'<span style="{LINE};left:{line:.1f}%"></span>'
-        f"</span></td><td {cell}>{one['score']:.2f}</td><td {cell}>{one['confidence']:.0%}</td></tr>"
+        f"</span></td><td {cell}>{one['score']:.2f}</td></tr>"
     )
 
 

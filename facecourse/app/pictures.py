@@ -5,7 +5,7 @@ import textwrap
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
-from facecourse.app.pages import shown_name
+from facecourse.app.pages import meaning, shown_name
 from facecourse.app.session import Result
 from facecourse.core.figures import COLOURS, STYLE, figure
 from lambda_function.gallery import UNKNOWN
@@ -64,8 +64,8 @@ def _bars(axes, place: int, face: dict, threshold: float) -> None:
     colours = [COLOURS["blue"] if score >= threshold else "#999999" for score in scores]
     axes.barh([shown_name(one["name"]) for one in candidates], scores, color=colours, height=0.7)
     axes.axvline(threshold, color=COLOURS["red"], linestyle="--", linewidth=1.2)
-    sure = f" {face['confidence']:.0%}" if face["name"] != UNKNOWN else ""
-    axes.set_title(f"{place} {shown_name(face['name'])}{sure}", fontsize=9, loc="left")
+    told = f": {meaning(face)}" if face["name"] != UNKNOWN and meaning(face) else ""
+    axes.set_title(f"{place} {shown_name(face['name'])}{told}", fontsize=8.5, loc="left")
     axes.tick_params(labelsize=7)
     axes.set_xlim(0, 1)
     axes.grid(False)

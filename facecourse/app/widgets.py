@@ -41,10 +41,11 @@ class TryIt:
         slider = ipywidgets.FloatSlider(session.threshold, min=0, max=1, step=0.01, **look)
         self.threshold = _classed(slider, "fc-threshold")
         self.threshold.observe(lambda _: self.draw(), "value")
-        reset = _button(
+        self._chosen = session.threshold
+        reset = self._reset = _button(
             f"back to {session.threshold:.2f}",
             lambda: setattr(self.threshold, "value", session.threshold),
-            tooltip="as notebook 04 chose it",
+            tooltip="as notebook 04's rule chooses it for these people",
         )
         self.status = _classed(ipywidgets.HTML(), "fc-status")
         self.progress = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="200px", visibility="hidden"))
@@ -147,6 +148,13 @@ class TryIt:
             else:
                 self._say("Ready: upload a photo, or click one of the pictures.")
             self._list_past()
+
+    def follow(self) -> None:
+        """Let the slider follow the session's threshold, which moves with its people, unless somebody has moved it."""
+        chosen, self._chosen = self._chosen, self.session.threshold
+        self._reset.description = f"back to {self._chosen:.2f}"
+        if abs(self.threshold.value - chosen) < self.threshold.step:
+            self.threshold.value = self._chosen
 
     def _list_past(self) -> None:
         """Redraw the history; a photo that is there already keeps its thumbnail."""
@@ -280,6 +288,7 @@ class EnrolPanel:
         listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
         content = f"{escape(text)}<ul>{listed}</ul>"
         self.message.value = f'<div role="status" style="line-height:1.4">{content}</div>'
+        self.page.follow()
         self.page.draw()
 
 

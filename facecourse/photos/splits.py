@@ -85,7 +85,7 @@ def choose_strangers(
     usable: Sequence[bool],
     doubled: Collection[str] = (),
 ) -> dict[str, str]:
-    """Pick the people who are never trained on: name to "unknown_val" or "unknown_test", about half each, or "vault"."""
+    """Pick the people who are never trained on: name to "unknown_val" or "unknown_test", about half each, "vault" or ""."""
     shared = _shared_groups(persons, groups, usable)
     of, linked = defaultdict(set), set()
     for person, group, source in zip(persons, groups, sources, strict=True):
@@ -99,6 +99,8 @@ def choose_strangers(
         few = np.quantile([counts[p] for p in people] or [0], 0.75 if share < 1 else 1)
         candidates = [p for p in people if counts[p] <= few and p not in linked and p not in doubled]
         chosen = sorted(candidates, key=_stable_hash)[: round(share * len(people))]
+        if share == 1:  # nobody of them is enrolled, even with somebody else's photo
+            strangers.update(dict.fromkeys(people, ""))
         strangers.update({p: ("unknown_val", "unknown_test")[k % 2] for k, p in enumerate(chosen)})
     return strangers
 

@@ -5,11 +5,11 @@ Transactions on Big Data): vectors are sorted into cells around k-means centres,
 nearest to it.
 """
 
+from math import erfc
+
 import numpy as np
 import pandas as pd
 
-from facecourse.embedding.photo_sets import PhotoSet
-from facecourse.metrics.identification import predict
 from facecourse.metrics.open_set import OpenSet
 
 RECALL = 0.999  # share of probes whose best person the index must find, measured when it is built
@@ -72,50 +72,78 @@ def noisy_copies(vectors: np.ndarray, cosine: float, chance: np.random.Generator
 
 
 def synthetic_people(real: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Make up people's vectors, (count, d) float32 unit rows, with the mean and spread of `real` ones, (n, d) unit rows.
+    """Make up vectors to time a search with, (count, d) float32 unit rows, with the mean and spread of `real`, (n, d).
 
-    They are drawn from a Gaussian, in place of millions of strangers; real faces have look-alikes (relatives, twins)
-    that it lacks.
+    They are drawn from a Gaussian whose covariance is shrunk (Ledoit and Wolf, 2004, Journal of Multivariate Analysis
+    88), since few people spread in as few directions as they are. They are nobody's, and say nothing about how often
+    people look alike.
     """
-    chance = np.random.default_rng(seed)
-    spread = np.linalg.cholesky(np.cov(real.T) + 1e-9 * np.eye(real.shape[1])).astype(np.float32)
+    from sklearn.covariance import ledoit_wolf  # a second
+
+    chance, middle = np.random.default_rng(seed), real.mean(0).astype(np.float32)
+    spread = np.linalg.cholesky(ledoit_wolf(real)[0]).astype(np.float32)
     made = np.empty((count, real.shape[1]), np.float32)
     for start in range(0, count, 100_000):
         part = chance.standard_normal((min(100_000, count - start), real.shape[1]), np.float32)
-        part = part @ spread.T + real.mean(0).astype(np.float32)
+        part = part @ spread.T + middle
         made[start : start + len(part)] = part / np.linalg.norm(part, axis=1, keepdims=True)
     return made
 
 
+SIZES = (10, 30, 100, 300, 1_000, 2_000, 3_000, 4_000, 5_000)
+
+
 def rates_by_size(
-    vectors: np.ndarray,
-    extra: np.ndarray,
-    known: PhotoSet,
-    non_mated: PhotoSet,
-    threshold: float,
-    sizes: list[int],
+    embeddings: np.ndarray,
+    persons: np.ndarray,
+    sizes: tuple[int, ...] = SIZES,
+    draws: int = 20,
     fpir: float = 0.01,
+    at: int = 100,
 ) -> pd.DataFrame:
-    """Measure what more and more enrolled people do to a threshold.
+    """Measure what more and more enrolled people do to a threshold, on real people alone.
 
-    `vectors` (c, d) is the real gallery, in the order of `known.names`; `extra` (m, d) are further people, none of
-    them in `known` or `non_mated`; `threshold` is a cosine similarity, chosen for the real gallery alone; `sizes` are
-    people in the gallery, from c to c + m, rising.
+    `embeddings` (n, d) are unit rows, nan where there is no face; `persons` (n,) says whose. Each draw enrols people at
+    random, one photo each, and takes a second photo of theirs as mated and a photo of every other person, at most 2,000,
+    as non-mated probes. The threshold is a cosine: the mean over the draws of the one that gives `fpir` with `at` people
+    (or the largest size below). Sizes that leave fewer than 30 strangers are left out.
 
-    Returned are people, FPIR and FNIR (ISO/IEC 19795-1) at the old threshold, the new threshold for `fpir`, and FNIR
-    there. The new threshold is chosen on the strangers it is reported for: where they are few it is optimistic.
+    Columns: people, FPIR and FNIR (ISO/IEC 19795-1; mean over draws), each with low and high (5 and 95 % of the draws),
+    "FPIR, Gaussian": for independent cosines with the mean and spread of all non-mated ones.
     """
-    number, own = predict(vectors, known)
-    rivals, strangers = np.full(len(known), -1, np.float32), predict(vectors, non_mated)[1]
-    rows, before = [], 0
+    usable = np.isfinite(embeddings).all(1)
+    embeddings, persons = embeddings[usable], persons[usable]
+    chance = np.random.default_rng(0)
+    order = chance.permutation(len(persons))
+    names, first = np.unique(persons[order], return_index=True)
+    first = order[first]
+    again = np.full(len(names), -1)
+    for row in order:
+        place = np.searchsorted(names, persons[row])
+        if row != first[place]:
+            again[place] = row
+    sizes = [size for size in sizes if size <= len(names) - 30]
+    if not sizes:
+        raise ValueError(f"{len(names)} people are too few: ten are enrolled, thirty more are strangers")
+    one = embeddings[first]
+    cosines = one[:2000] @ one[:2000].T
+    apart = cosines[np.triu_indices(len(cosines), 1)].astype(np.float64)
+    found = {}
     for size in sizes:
-        part = extra[before : max(size - len(vectors), 0)]
-        before += len(part)
-        rivals = np.maximum(rivals, exact_search(part, known.embeddings)[0])
-        strangers = np.maximum(strangers, exact_search(part, non_mated.embeddings)[0])
-        scores = OpenSet(np.maximum(own, rivals), (number == known.labels) & (own >= rivals), strangers)
-        new = scores.threshold_at(fpir)
-        (old_fpir, _), (old_fnir, new_fnir) = scores.rates(np.array([threshold, new]))
-        rows.append((size, old_fpir, old_fnir, new, new_fnir))
-    columns = ["people", "FPIR, old threshold", "FNIR, old threshold", "new threshold", "FNIR, new threshold"]
+        for draw in range(draws):
+            shuffled = chance.permutation(len(names))
+            enrolled, others = shuffled[:size], shuffled[size : size + 2000]
+            mated = np.flatnonzero(again[enrolled] >= 0)[:2000]
+            best, own = exact_search(one[enrolled], embeddings[again[enrolled[mated]]])
+            found[size, draw] = OpenSet(best, own == mated, exact_search(one[enrolled], one[others])[0])
+    chosen = max(size for size in sizes if size <= max(at, sizes[0]))
+    threshold = float(np.mean([found[chosen, draw].threshold_at(fpir) for draw in range(draws)]))
+    tail = 0.5 * erfc((threshold - apart.mean()) / (apart.std() * np.sqrt(2)))
+    rows = []
+    for size in sizes:
+        rates = np.array([found[size, draw].rates([threshold]) for draw in range(draws)])[:, :, 0]
+        low, high = np.quantile(rates, [0.05, 0.95], axis=0)
+        columns = [value for k in (0, 1) for value in (rates[:, k].mean(), low[k], high[k])]
+        rows.append((size, *columns, 1 - (1 - tail) ** size))
+    columns = ["people", "FPIR", "FPIR low", "FPIR high", "FNIR", "FNIR low", "FNIR high", "FPIR, Gaussian"]
     return pd.DataFrame(rows, columns=columns)

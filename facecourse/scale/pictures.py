@@ -23,17 +23,17 @@ def plot_memory(facts: pd.DataFrame):
 
 
 def plot_growth(growth: pd.DataFrame):
-    """Draw FPIR and FNIR at the old threshold, and FNIR at the new one, against the people enrolled."""
+    """Draw FPIR and FNIR at one threshold against the people enrolled, with bands over draws, and the Gaussian's FPIR."""
     picture, axes = figure()
     with plt.rc_context(STYLE):
-        for column, style in (
-            ("FPIR, old threshold", {"color": COLOURS["red"], "linestyle": "-", "marker": "o"}),
-            ("FNIR, old threshold", {"color": COLOURS["sky"], "linestyle": "--", "marker": "s"}),
-            ("FNIR, new threshold", {"color": COLOURS["blue"], "linestyle": "-.", "marker": "D"}),
-        ):
-            axes.semilogx(growth.people, growth[column] * 100, label=column, **style)
+        for rate, colour, marker in (("FPIR", "red", "o"), ("FNIR", "blue", "s")):
+            low, high = (growth[f"{rate} {side}"] * 100 for side in ("low", "high"))
+            axes.fill_between(growth.people, low, high, color=COLOURS[colour], alpha=0.2, linewidth=0)
+            axes.semilogx(growth.people, growth[rate] * 100, color=COLOURS[colour], marker=marker, label=rate)
+        look = {"color": "#666666", "linestyle": ":", "label": "FPIR by a Gaussian"}
+        axes.semilogx(growth.people, growth["FPIR, Gaussian"] * 100, **look)
         axes.set(xlabel="people in the gallery", ylabel="share of photos (%)", ylim=(0, None))
-        axes.set_title("More people, more false alarms")
+        axes.set_title("One threshold, more and more people")
         axes.legend()
     return picture
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from facecourse.embedding.photo_sets import PhotoSet
 from facecourse.scale.galleries import (
     build_index,
     exact_search,
@@ -47,16 +46,34 @@ def test_made_up_people_have_the_spread_of_real_ones():
     assert abs(among_real.std() - among_made.std()) < 0.02
 
 
-def test_more_people_mean_more_false_alarms_and_a_higher_threshold():
-    real, extra = units(20, 32), units(20_000, 32, seed=1)
-    names = [str(i) for i in range(20)]
-    known = PhotoSet(noisy_copies(real, 0.9, np.random.default_rng(2)), np.arange(20), np.arange(20), names)
-    strangers = PhotoSet(units(200, 32, seed=4), np.full(200, -1), np.arange(200), names)
-    table = rates_by_size(real, extra, known, strangers, 0.6, [20, 1000, 20_020])
-    assert table["FPIR, old threshold"].iloc[0] < 0.05 < table["FPIR, old threshold"].iloc[2]
-    assert table["new threshold"].is_monotonic_increasing
-    nearest = exact_search(np.vstack([real, extra]), strangers.embeddings)[0]
-    assert table["FPIR, old threshold"].iloc[2] == pytest.approx((nearest >= 0.6).mean())
+def test_few_people_are_no_plane_to_draw_from():
+    made = synthetic_people(units(20), 1000)
+    assert np.linalg.matrix_rank(made) == 64
+
+
+def test_more_people_mean_more_false_alarms_as_independent_cosines_would():
+    people = units(1100, 24)
+    again = noisy_copies(people[::2], 0.8, np.random.default_rng(1))
+    persons = np.append(np.arange(1100), np.arange(0, 1100, 2))
+    table = rates_by_size(np.vstack([people, again]), persons, (10, 100, 1000, 5000), draws=10).set_index(
+        "people"
+    )
+    assert table.index.tolist() == [10, 100, 1000]
+    assert table.loc[100, "FPIR"] == pytest.approx(0.01, abs=0.004)
+    assert (
+        table.loc[10, "FPIR"]
+        < 0.004
+        < 0.04
+        < table.loc[1000, "FPIR low"]
+        < table.loc[1000, "FPIR high"]
+        < 0.2
+    )
+    assert (
+        table.loc[1000, "FPIR, Gaussian"] > table.loc[1000, "FPIR"]
+    )  # which has longer tails than directions
+    assert table["FNIR"].is_monotonic_increasing and table.loc[10, "FNIR"] < 0.3
+    with pytest.raises(ValueError, match="too few"):
+        rates_by_size(people[:20], np.arange(20))
 
 
 def test_the_projection_names_what_limits_it():
