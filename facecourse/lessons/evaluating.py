@@ -74,28 +74,24 @@ def plot_reliability(found: Reliability):
 def plot_robustness(table: pd.DataFrame):
     """Draw FNMR and the share of photos without a face against how hard a photo was made, a panel per kind.
 
-    `table` is from `robustness`.
+    `table` is from `robustness`; its first row, photos as they are, begins every panel.
     """
-    kinds = list(dict.fromkeys(table["kind"]))
-    picture, _ = figure(width=9.5, height=4.6)
+    kinds = list(dict.fromkeys(table["kind"]))[1:]
+    picture, _ = figure(width=9.5, height=5.0)
     picture.clear()
     with plt.rc_context(STYLE):
-        panels = picture.subplots(2, -(-len(kinds) // 2), sharey=True).ravel()
-        for panel, kind in zip(panels, kinds, strict=False):
-            rows = table[table["kind"] == kind]
+        panels = picture.subplots(2, 3, sharey=True).ravel()
+        for panel, kind in zip(panels, kinds, strict=True):
+            rows = pd.concat([table.iloc[:1], table[table["kind"] == kind]])
             place = np.arange(len(rows))
             panel.plot(place, rows["FNMR"] * 100, "o-", color=COLOURS["blue"], label="FNMR")
-            panel.fill_between(
-                place, rows["low"] * 100, rows["high"] * 100, color=COLOURS["sky"], alpha=0.4, linewidth=0
-            )
+            band = {"color": COLOURS["sky"], "alpha": 0.4, "linewidth": 0}
+            panel.fill_between(place, rows["low"] * 100, rows["high"] * 100, **band)
             panel.plot(place, rows["no face"] * 100, "s--", color=COLOURS["red"], label="no face found")
-            panel.set_xticks(place, rows["level"].astype(str), fontsize=8)
+            panel.set_xticks(place, ["as it is", *(f"{level:g}" for level in rows["level"][1:])], fontsize=8)
             panel.set(title=kind, ylim=(-3, 103))
-        for panel in panels[len(kinds) :]:
-            panel.axis("off")
         picture.supylabel("% of photos", fontsize=9)
         panels[0].legend(loc="upper left", fontsize=8)
-        picture.tight_layout()
     return picture
 
 

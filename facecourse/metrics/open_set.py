@@ -7,7 +7,7 @@ import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
-from facecourse.metrics.uncertainty import share_of
+from facecourse.metrics.uncertainty import share_of, wilson
 from lambda_function.evidence import PRIOR, Evidence, left_out
 from lambda_function.gallery import Gallery
 
@@ -170,10 +170,14 @@ def reliability(
     for b in np.unique(place):
         own = place == b
         total, hits = of_people(weight * own), of_people(weight * own * right)
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanquantile((drawn @ hits) / (drawn @ total), [0.025, 0.975])
+        share = hits.sum() / total.sum()
+        if 0 < share < 1:
+            with np.errstate(invalid="ignore"):
+                low, high = np.nanquantile((drawn @ hits) / (drawn @ total), [0.025, 0.975])
+        else:  # all alike: drawing them anew would say that there is no doubt
+            low, high = wilson(share * (total > 0).sum(), int((total > 0).sum()))
         said = (weight * confidence)[own].sum() / weight[own].sum()
-        rows.append((said, hits.sum() / total.sum(), low, high, int(own.sum())))
+        rows.append((said, share, low, high, int(own.sum())))
     loss, whole = of_people(weight * (confidence - right) ** 2), of_people(weight)
     low, high = np.quantile((drawn @ loss) / (drawn @ whole), [0.025, 0.975])
     table = pd.DataFrame(rows, columns=["said", "found", "low", "high", "photos"])
