@@ -57,7 +57,7 @@ class Access:
         """Let a request pass that may do `scope`; HttpError 401 without a key, 403 with one that does not suffice."""
         if scope in self.scopes(request):
             return
-        if HEADER.lower() not in request.headers:
+        if not request.headers.get(HEADER.lower(), "").strip():
             raise _unauthorised("no_key", f"this needs a key for {scope!r} in the header {HEADER}")
         raise HttpError(403, "wrong_scope", f"this key does not open {scope!r}")
 

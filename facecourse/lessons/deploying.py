@@ -11,18 +11,20 @@ STATIONS = {
     "url": (1.0, 1.0, "Function URL\nsigned requests"),
     "function": (2.0, 1.0, "Lambda function\ndetect, align,\nembed, name"),
     "log": (3.0, 1.0, "CloudWatch\none line a request"),
-    "model": (2.0, 0.0, "S3 bucket\nmodel and code"),
+    "model": (1.5, 0.0, "S3\nmodel and code"),
+    "people": (2.5, 0.0, "S3\nenrolled people"),
 }
 ROUTES = (
     ("photo", "url", "POST"),
     ("url", "function", "event"),
     ("function", "log", ""),
-    ("model", "function", "once a start, hash checked"),
+    ("model", "function", "once a start,\nhash checked"),
+    ("people", "function", "read and changed\nwithin seconds"),
 )
 
 
 def draw_route():
-    """Draw the way of a photo through the deployed parts, and of the model into the function."""
+    """Draw the way of a photo through the deployed parts, and of the model and the people into the function."""
     picture, axes = figure(width=9.0, height=3.0)
     plain = {"facecolor": "white", "edgecolor": COLOURS["black"], "linewidth": 1}
     ours = {"facecolor": "#DCEBF5", "edgecolor": COLOURS["blue"], "linewidth": 2}
@@ -39,9 +41,12 @@ def draw_route():
             (x0, y0, _), (x1, y1, _) = STATIONS[start], STATIONS[end]
             if y0 == y1:
                 x0, x1, place, align = x0 + 0.34, x1 - 0.34, (0, 4), {"ha": "center", "va": "bottom"}
-            else:
-                y0, y1, place, align = y0 + 0.28, y1 - 0.28, (6, 0), {"ha": "left", "va": "center"}
-            axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow)
+            else:  # from below, each with its words on the outer side
+                side = 1 if x0 > x1 else -1
+                x1, y0, y1, place = x1 + 0.12 * side, y0 + 0.28, y1 - 0.28, (24 * side, 0)
+                align = {"ha": "left" if side > 0 else "right", "va": "center"}
+            both = {"arrowstyle": "<->"} if start == "people" else {}
+            axes.annotate("", (x1, y1), (x0, y0), arrowprops=arrow | both)
             middle = ((x0 + x1) / 2, (y0 + y1) / 2)
             axes.annotate(label, middle, place, textcoords="offset points", fontsize=8, **align)
     return picture

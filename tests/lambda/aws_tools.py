@@ -1,4 +1,4 @@
-"""AWS's own tools, in an environment of their own: aws-sam-cli pins what the course wants newer."""
+"""AWS's own tools and OpenAPI's, in an environment of their own: aws-sam-cli pins what the course wants newer."""
 
 import functools
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("aws-sam-cli==1.170.0", "cfn-lint==1.58.0", "awslambdaric==4.2.2")
+PACKAGES += ("openapi-spec-validator==0.9.0", "schemathesis==4.32.5")
 FOLDER = ROOT / "build" / "tools"  # git does not see it; made once
 
 
