@@ -67,7 +67,7 @@ def test_splits_do_not_leak(manifest):
 def test_the_bundle_holds_what_notebook_4_decided(recogniser):
     ours, decided = recogniser.gallery, load_gallery("sample", decided=True)
     assert ours.threshold == decided.threshold and ours.calibration == decided.calibration != (20.0, -10.0)
-    assert ours.cohort_weight == 0.0 and ours.about["protocol"].startswith("FPIR 0.1 on ")
+    assert ours.cohort_weight == 0.0 and ours.about["protocol"].startswith("FPIR 0.01, by ")
     low, middle, high = ours.confidence(np.array([0.1, ours.threshold, 0.95]))
     assert low < 0.05 < middle < high and high > 0.9
 
