@@ -204,6 +204,7 @@ def learning_rate_range(
         Learning rates, evenly on a logarithmic scale; losses in nats, up to where they exceed twice the first
         one; and a suggestion: a third of the lowest rate that brings nine tenths of the largest fall. Where people are
         easy to tell apart, the loss goes on falling a little at any rate, and the lowest point would be at the end.
+        Where no rate brings a fall of 1 %, it is a third of the highest one at which the loss rises by less than 10 %.
     """
     few = np.random.default_rng(0).permutation(len(val[1]))[:1000]
     watched = val[0][few], val[1][few]
@@ -218,5 +219,7 @@ def learning_rate_range(
         losses.append(measure(trainer.module, watched)[0])
         if losses[-1] > 2 * first:
             break
-    fallen = first - np.array(losses)
-    return rates[: len(losses)], np.array(losses), float(rates[np.argmax(fallen >= 0.9 * fallen.max())] / 3)
+    fallen = 1 - np.array(losses) / first
+    enough, harm = fallen >= 0.9 * fallen.max(), fallen < -0.1
+    best = enough.argmax() if fallen.max() >= 0.01 else max(harm.argmax() - 1, 0) if harm.any() else -1
+    return rates[: len(losses)], np.array(losses), float(rates[best] / 3)

@@ -21,6 +21,8 @@ from lambda_function.faces import Face
 from lambda_function.mtcnn import CELL, MAX_SIDE, STRIDE, HeatMap, windows_of
 from lambda_function.photos import shrink
 
+STEPS_SHOWN = 12  # of NMS: more would make the film larger than half a megabyte
+
 
 @dataclass
 class Trace:
@@ -236,7 +238,8 @@ def animate_nms(
     """Show greedy NMS step by step about the largest face, as an animated PNG of at most half a megabyte.
 
     `rows` (n, 5 or more) are boxes with their probability, `kept` the places of those that stay, best first. In each
-    step the best box left is yellow, and what overlaps it by more than `threshold` red, before it goes.
+    step the best box left is yellow, and what overlaps it by more than `threshold` red, before it goes. The first
+    STEPS_SHOWN steps are shown.
     """
     view = around(steps)
     inside = _mask_within(rows, view)
@@ -244,7 +247,7 @@ def animate_nms(
     photo = Image.fromarray(steps.image).crop([round(v) for v in view]).resize((side, side))
     # Few colours, and the same in every frame: only what changes is stored again.
     base = photo.quantize(64, dither=Image.Dither.NONE).convert("RGBA")
-    left, order = inside.copy(), [i for i in kept if inside[i]]
+    left, order = inside.copy(), [i for i in kept if inside[i]][:STEPS_SHOWN]
 
     def frame(best: int | None, goes: np.ndarray, done: list[int]) -> Image.Image:
         layer = Image.new("RGBA", (side, side))

@@ -38,7 +38,8 @@ def roll_of(landmarks: np.ndarray) -> float:
 def true_faces() -> pd.DataFrame:
     """Return every rendered face of the sample that is in data/: path, name, group (bool), condition, box, landmarks, roll.
 
-    Condition says what makes a portrait hard, "plain" if nothing does, and is "" in group pictures. Box (4,) and landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
+    Condition says what makes a portrait hard, "plain" if nothing does, and is "" in group pictures. Box (4,) and
+    landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
     """
     portraits = json.loads((DATA / "photos.json").read_text())
     faces = [(DATA / path, path.split("/")[1], False, face) for path, face in portraits.items()]

@@ -22,8 +22,9 @@ from facecourse.lessons.failures import (
     unmatched,
     why_missed,
 )
-from facecourse.lessons.stages import ablation, explore_settings, hits, stage_table, trace
+from facecourse.lessons.stages import ablation, animate_nms, explore_settings, hits, stage_table, trace
 from facecourse.lessons.truth import changed_photos, found_when_changed, rules_on_groups, true_faces
+from lambda_function.boxes import nms
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo
 
@@ -63,6 +64,14 @@ def test_the_trace_takes_settings_and_leaves_the_detector_as_it_was(group):
     few = trace(group[0], min_face_size=60, thresholds=(0.6, 0.7, 0.99999))
     assert len(few.maps) < len(trace(group[0]).maps) and len(few.faces) < 5
     assert (detector(threads=1).min_face_size, detector(threads=1).thresholds) == before
+
+
+def test_the_animation_of_nms_is_small_and_ends_with_the_boxes_kept(group):
+    steps = trace(group[0])
+    rows = np.concatenate(steps.windows)
+    film = animate_nms(steps, rows, nms(rows[:, :4], rows[:, 4], 0.3), 0.3).data
+    picture = Image.open(io.BytesIO(film))
+    assert picture.is_animated and picture.n_frames >= 3 and len(film) <= 500_000
 
 
 def test_tiny_photos_can_be_traced():

@@ -148,6 +148,9 @@ def test_where_no_rate_does_harm_the_suggestion_is_still_a_small_one():
     rates, losses, suggestion = learning_rate_range(Easy(), photos, photos)
     assert len(rates) == 60 and losses.argmin() > 50  # a third of the lowest point would be 0.1 or more
     assert 1e-3 < suggestion < 0.03
+    wrong = photos[0], np.roll(photos[1], 1)  # what helps the training photos can only do harm here
+    rates, losses, suggestion = learning_rate_range(Easy(), photos, wrong)
+    assert (np.diff(losses) > 0).all() and len(rates) < 60 and 1e-4 < suggestion < 1e-2
 
 
 def test_losses_are_compared_at_the_scale_that_suits_each_head():
