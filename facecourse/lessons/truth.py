@@ -168,10 +168,10 @@ def found_when_changed(truth: pd.DataFrame, changes: dict = CHANGES) -> pd.DataF
 def plot_found(table: pd.DataFrame):
     """Draw the share of faces found against turn, size, cut and light, from `found_when_changed`."""
     changes = table["change"].unique()
-    picture, axes = figure(1, len(changes), width=2.9, height=2.8, sharey=True)
+    picture, axes = figure(1, len(changes), width=2.9, height=3.0, sharey=True)
     for panel, change in zip(axes, changes, strict=True):
         part = table[table["change"] == change]
         panel.plot(part["amount"], part["found"] * 100, color=COLOURS["blue"], marker="o")
-        panel.set(xlabel=f"{change}: {CHANGES[change][0]}", ylim=(-3, 103))
+        panel.set(xlabel=f"{change}:\n{CHANGES[change][0]}", ylim=(-3, 103))
     axes[0].set_ylabel("photos with a face found (%)")
     return picture
