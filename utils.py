@@ -15,8 +15,11 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.embedding.backbones import default_backbone, default_views, find_backbone
     from facecourse.embedding.embeddings import embed_manifest
     from facecourse.embedding.galleries import load_gallery
+    from facecourse.embedding.photo_sets import photo_sets
     from facecourse.lessons.course_map import draw_map
     from facecourse.lessons.exercises import check
+    from facecourse.lessons.faces_pictures import show_faces
+    from facecourse.metrics.uncertainty import share_of
     from facecourse.photos.dataset import load_manifest
     from lambda_function.photos import open_photo
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         show_people,
         show_problems,
     )
-    from facecourse.lessons.faces_pictures import face_crop, show_faces
+    from facecourse.lessons.faces_pictures import face_crop
     from facecourse.photos.checks import summary
     from facecourse.photos.collect import collect_people, collection_summary, names_to_collect
     from facecourse.photos.dataset import assemble, load_checks
@@ -85,7 +88,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.embedding.backbones import save_backbone
     from facecourse.embedding.embeddings import load_crops
     from facecourse.embedding.galleries import save_gallery
-    from facecourse.embedding.photo_sets import centroids, photo_sets
+    from facecourse.embedding.photo_sets import centroids
     from facecourse.heads.cosine import CosineHead
     from facecourse.heads.finetuning import (
         LastBlock,
@@ -147,7 +150,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         reliability,
         tpir_at_fpir,
     )
-    from facecourse.metrics.uncertainty import compare_shares, share_of
+    from facecourse.metrics.uncertainty import compare_shares
     from facecourse.metrics.verification import (
         embed_undetected,
         pairs_among,
@@ -200,6 +203,38 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.scale.pictures import plot_growth, plot_memory, plot_projection
     from facecourse.scale.projection import Assumed, Measured, project
     from facecourse.scale.shards import kill_worker, plan, read_table, run_shards, throughput, with_ray
+
+    # 08_failures_and_attacks
+    from facecourse.detection.detector import detector
+    from facecourse.lessons.attacks import (
+        error_versus_reject,
+        fmr_by_group,
+        people_to_choose_on,
+        plot_importance,
+        plot_rates,
+        plot_rejection,
+        plot_turns,
+        recaptured,
+        relation,
+        true_conditions,
+        turn_frames,
+        turned_flat,
+    )
+    from lambda_function.crops import tta_crops
+    from lambda_function.faces import select_face
+
+    # 09_your_album
+    from facecourse.lessons.album import (
+        album_faces,
+        album_files,
+        camera,
+        chinese_whispers,
+        cluster_scores,
+        corrections,
+        plot_cluster_curves,
+        plot_frames,
+        true_names,
+    )
 
 _MODULE_OF = {
     helper.name: node.module

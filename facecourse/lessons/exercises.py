@@ -146,6 +146,27 @@ EXERCISES: dict[str, list[Case]] = {
         Case((3600, 1, 4, 100), 0.25, "Four workers share the photos."),
         Case((3600, 10, 40, 100), 0.01, "40 workers could do 400 photos per second, but storage gives only 100."),
     ],
+    "8.1": [
+        Case((np.array([0.9, 0.2, 0.8, 0.1]), np.arange(4), 0.5, 0.0), 0.5, "Nothing refused: two of four are below."),
+        Case((np.array([0.9, 0.2, 0.8, 0.1]), np.array([4, 1, 3, 2]), 0.5, 0.25), 1 / 3, "Quality 1 goes, with 0.2."),
+        Case((np.array([0.9, 0.2, 0.8, 0.1]), np.array([4, 1, 3, 2]), 0.5, 0.5), 0.0, "Refuse the lowest, not the highest."),
+        Case((np.array([0.9, 0.2, 0.8, 0.1]), np.array([4, 1, 3, 2]), 0.5, 0.4), 1 / 3, "40 % of 4 is one photo."),
+    ],
+    "8.2": [
+        Case(([np.array([0.1, 0.6])], np.array([0.4, 0.9, 0.8, 0.7]), 0.5), [0.5, 0.25], "APCER: attacks called live."),
+        Case(([np.zeros(9), np.array([0.9])], np.array([0.9]), 0.5), [1.0, 0.0], "The worst kind counts."),
+        Case(([np.array([0.5, 0.1])], np.array([0.5]), 0.5), [0.5, 0.0], "Equal to the threshold is live."),
+    ],
+    "9.1": [
+        Case((np.array([0, 0, 0, 1]), np.array(["Ada", "Ada", "Bo", "Bo"])), 2 / 3, "(2/3 + 2/3 + 1/3 + 1) / 4."),
+        Case((np.array([5, 6, 7]), np.array(["Ada", "Ada", "Bo"])), 1.0, "A face alone is in a pure cluster."),
+        Case((np.array([1, 1, 1, 1]), np.array(["Ada", "Bo", "Cy", "Di"])), 0.25, "Count the face itself: 1 of 4."),
+    ],
+    "9.2": [
+        Case((np.stack([_X, _Y]), np.array([1.0, 1.0])), _XY, "Equal weights: the plain mean, scaled to length 1."),
+        Case((np.stack([_X, _Y]), np.array([0.0, 2.0])), _Y, "A frame of no quality has no say."),
+        Case((np.stack([_X, _Y]), np.array([1.0, 2.0])), _unit(1, 2, 0), "Weigh each frame, then scale to length 1."),
+    ],
 }  # fmt: skip
 
 

@@ -1,0 +1,247 @@
+"""What notebook 09 needs: an album's faces, how good its clusters are, a camera."""
+
+import base64
+import json
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+
+from facecourse.core.figures import COLOURS, figure
+from facecourse.core.paths import DATA, in_colab
+from facecourse.detection.detector import detect_photos
+from facecourse.embedding.backbones import Backbone
+from facecourse.embedding.embeddings import embed_faces
+from lambda_function.pipeline import sha256_of
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+SMALLEST = 24  # pixels of a box's shorter side; below, an album leaves a face alone
+SURE = 0.95  # the detector's probability from which something in an album counts as a face
+
+
+def album_files(folder: Path) -> list[Path]:
+    """Return all photos in a folder and below it, by name."""
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in ENDINGS)
+
+
+def album_faces(files: list[Path], backbone: Backbone) -> tuple[pd.DataFrame, np.ndarray]:
+    """Find and embed every face of some photos: a row per face (path, face) and the embeddings, (n, d) float32.
+
+    Boxes and embeddings of photos that were seen before come from data/cache/.
+    """
+    sums = [sha256_of(path) for path in files]
+    found = detect_photos(files, sums)
+    rows = [
+        (path, digest, face)
+        for path, digest in zip(files, sums, strict=True)
+        for face in found[digest]
+        if face.score >= SURE and min(face.box[2:] - face.box[:2]) >= SMALLEST
+    ]
+    table = pd.DataFrame(rows, columns=["path", "sha256", "face"])
+    embeddings = embed_faces(table.path.tolist(), table.sha256.tolist(), table.face.tolist(), backbone)
+    kept = np.isfinite(embeddings).all(1)
+    return table[kept].reset_index(drop=True), embeddings[kept]
+
+
+def true_names(faces: pd.DataFrame) -> pd.DataFrame:
+    """Return who each face of the sample is (name, age, condition) by the renderer's truth; "" where it says nothing.
+
+    A detected face is the true one whose eyes and mouth lie nearest, if that is within half the width of its box.
+    """
+    truth = {
+        str(DATA / path): [face] for path, face in json.loads((DATA / "photos.json").read_text()).items()
+    }
+    for path, known in truth.items():
+        known[0]["name"] = Path(path).parent.name
+    for photo in json.loads((DATA / "group" / "groups.json").read_text()):
+        truth[str(DATA / "group" / photo["file"])] = photo["faces"]
+    rows = []
+    for path, face in zip(faces.path, faces.face, strict=True):
+        best, near = {}, 0.5
+        for known in truth.get(str(path), []):
+            centre = np.mean(
+                [known[point] for point in ("left_eye", "right_eye", "mouth_left", "mouth_right")], axis=0
+            )
+            away = np.hypot(*(face.landmarks[[0, 1, 3, 4]].mean(0) - centre)) / (face.box[2] - face.box[0])
+            if away < near:
+                best, near = known, away
+        rows.append((best.get("name", ""), best.get("age", np.nan), best.get("condition", "")))
+    return pd.DataFrame(rows, columns=["name", "age", "condition"], index=faces.index)
+
+
+def chinese_whispers(similarity: np.ndarray, least: float, rounds: int = 20, seed: int = 0) -> np.ndarray:
+    """Cluster by a graph of all pairs with a `similarity`, (n, n), of `least` or more: labels, (n,).
+
+    Each face takes the label that most of its neighbours have, weighted by similarity, in an order of chance, until
+    nothing changes (Biemann, 2006); dlib and many albums use it.
+    """
+    weights = np.where(similarity >= least, similarity, 0.0)
+    np.fill_diagonal(weights, 0.0)
+    labels, chance = np.arange(len(weights)), np.random.default_rng(seed)
+    for _ in range(rounds):
+        before = labels.copy()
+        for i in chance.permutation(len(labels)):
+            near = np.flatnonzero(weights[i])
+            if len(near):
+                labels[i] = np.bincount(labels[near], weights=weights[i, near]).argmax()
+        if (labels == before).all():
+            break
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def cluster_scores(
+    labels: np.ndarray, persons: np.ndarray, draws: int = 500, seed: int = 0
+) -> dict[str, tuple]:
+    """Return pairwise and BCubed precision, recall and F, each (value, low, high) with a 95 % interval over people.
+
+    Pairwise counts pairs of faces in one cluster, so a large cluster counts with its square; BCubed (Bagga and Baldwin,
+    1998) takes the mean over faces. People are drawn anew with their faces as they are clustered.
+    """
+    names, person = np.unique(persons, return_inverse=True)
+    clusters, cluster = np.unique(labels, return_inverse=True)
+    table = np.zeros((len(names), len(clusters)))
+    np.add.at(table, (person, cluster), 1)
+    both, in_cluster, of_person = table[person, cluster], table.sum(0)[cluster], table.sum(1)[person]
+    columns = (
+        np.column_stack(  # by face: right pairs, pairs made, true pairs; BCubed precision and recall; one
+            [both - 1, in_cluster - 1, of_person - 1, both / in_cluster, both / of_person, np.ones(len(both))]
+        )
+    )
+    sums = np.zeros((len(names), 6))
+    np.add.at(sums, person, columns)
+    weights = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=draws
+    )
+    rates = []
+    for total in (sums.sum(0, keepdims=True), weights @ sums):
+        right, made, true, precise, found, count = total.T
+        precision, recall = right / np.maximum(made, 1e-9), right / np.maximum(true, 1e-9)
+        precision = np.where(made > 0, precision, 1.0)
+        b_precision, b_recall = precise / count, found / count
+        each = [precision, recall, _f(precision, recall), b_precision, b_recall, _f(b_precision, b_recall)]
+        rates.append(np.stack(each))
+    keys = ["precision", "recall", "F", "BCubed precision", "BCubed recall", "BCubed F"]
+    ends = np.quantile(rates[1], [0.025, 0.975], axis=1).T
+    return {
+        key: (float(value), float(low), float(high))
+        for key, value, (low, high) in zip(keys, rates[0][:, 0], ends, strict=True)
+    }
+
+
+def _f(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
+    return 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+
+
+def corrections(labels: np.ndarray, persons: np.ndarray) -> tuple[int, int]:
+    """Return how many splits and then merges by hand make every cluster one person and every person one cluster."""
+    table = pd.crosstab(np.asarray(persons), np.asarray(labels)).to_numpy() > 0
+    return int((table.sum(0) - 1).sum()), int((table.sum(1) - 1).sum())
+
+
+def plot_cluster_curves(curves: dict[str, pd.DataFrame], chosen: float):
+    """Draw BCubed precision and recall against the distance, for each group of people, the chosen distance dashed."""
+    picture, axes = figure(1, len(curves), width=4.4, height=3.2, squeeze=False, sharey=True)
+    for panel, (name, table) in zip(axes[0], curves.items(), strict=True):
+        for rate, colour, line in (("precision", "blue", "-"), ("recall", "orange", "--")):
+            panel.plot(table.distance, table[rate], label=rate, color=COLOURS[colour], linestyle=line)
+            panel.fill_between(
+                table.distance, table[f"{rate} low"], table[f"{rate} high"], alpha=0.2, color=COLOURS[colour]
+            )
+        panel.axvline(chosen, color=COLOURS["black"], linestyle=":", linewidth=1.5)
+        panel.set(xlabel="cosine distance up to which clusters are joined", ylim=(0, 1.02))
+        panel.set_title(name, fontsize=10)
+    axes[0, 0].set_ylabel("BCubed (band: 95 %)")
+    axes[0, 0].legend(loc="lower center")
+    return picture
+
+
+def plot_frames(yaw: np.ndarray, similarity: dict[str, tuple[np.ndarray, float]], threshold: float):
+    """Draw each frame's similarity to people against the true yaw, and that of the whole track as a horizontal line.
+
+    `similarity` holds of each person the frames', (n,), and the track's.
+    """
+    picture, axes = figure(width=7.6)
+    for (name, (single, whole)), colour in zip(similarity.items(), COLOURS.values(), strict=False):
+        axes.plot(yaw, single, label=name, color=colour, linestyle="-")
+        axes.axhline(whole, label=f"{name}, whole track", color=colour, linestyle="--")
+    axes.axhline(threshold, color=COLOURS["black"], linestyle=":", linewidth=1.5, label="threshold")
+    axes.set(xlabel="yaw (degrees)", ylabel="cosine similarity")
+    axes.set_title(f"{len(yaw)} frames of one head")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return picture
+
+
+# ---- camera --------------------------------------------------------------------------------------------------
+
+SHOOT = """
+async function shoot(place) {
+  const stream = await navigator.mediaDevices.getUserMedia({video: {width: 640, facingMode: "user"}});
+  const video = document.createElement("video");
+  video.srcObject = stream; video.playsInline = true; video.muted = true;
+  const button = document.createElement("button");
+  button.textContent = "Take the photo";
+  place.replaceChildren(video, button);
+  await video.play();
+  await new Promise(done => button.onclick = done);
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  stream.getTracks().forEach(track => track.stop());
+  place.replaceChildren(canvas);
+  return canvas.toDataURL("image/jpeg", 0.9);
+}
+"""
+
+
+def camera(on_photo) -> object:
+    """Show what the reader's camera sees, with a button; `on_photo` is called with the bytes of a JPEG.
+
+    In Colab by its own `eval_js`, which waits for the button; in JupyterLab by anywidget, which is optional; without it
+    by a file chooser, which on a phone opens the camera. Returns what a cell shows.
+    """
+    if in_colab():
+        from google.colab import output
+
+        call = SHOOT + "shoot(document.body.appendChild(document.createElement('div')))"
+        return on_photo(_bytes_of(output.eval_js(call)))
+    try:
+        import anywidget
+        import traitlets
+    except ImportError:
+        print(
+            "No camera without anywidget (pip install anywidget, then restart the kernel): choose a photo instead."
+        )
+        upload = ipywidgets.FileUpload(accept="image/*", description="Choose a photo")
+        upload.observe(lambda change: change["new"] and on_photo(bytes(change["new"][0]["content"])), "value")
+        return upload
+
+    class Camera(anywidget.AnyWidget):
+        _esm = (
+            SHOOT
+            + """
+function render({model, el}) {
+  const start = () => shoot(el).then(
+    url => { model.set("photo", url); model.save_changes(); },
+    error => { el.textContent = "No camera: " + error.message; });
+  const button = document.createElement("button");
+  button.textContent = "Open the camera"; button.onclick = start;
+  el.replaceChildren(button);
+}
+export default { render };"""
+        )
+        photo = traitlets.Unicode("").tag(sync=True)
+
+    widget = Camera()
+
+    def received(change) -> None:
+        if change["new"]:
+            widget.photo = ""  # or it would be saved with the notebook
+            on_photo(_bytes_of(change["new"]))
+
+    widget.observe(received, "photo")
+    return widget
+
+
+def _bytes_of(url: str) -> bytes:
+    return base64.b64decode(url.split(",", 1)[1])

@@ -1,0 +1,83 @@
+"""Notebook 09's helpers: the sample's faces and whose they are, clusters and how good they are, a camera."""
+
+import sys
+from datetime import datetime, timezone
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facecourse.lessons import album
+from lambda_function.faces import Face
+
+
+def blobs():
+    """Four people's embeddings, ten each, well apart, the last one alone."""
+    chance = np.random.default_rng(0)
+    persons = np.append(np.repeat(np.arange(4), 10), 4)
+    vectors = np.eye(32)[persons] + chance.normal(0, 0.05, (41, 32))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), persons
+
+
+def test_chinese_whispers_finds_who_is_apart():
+    vectors, persons = blobs()
+    labels = album.chinese_whispers(vectors @ vectors.T, 0.6)
+    assert pd.crosstab(labels, persons).gt(0).to_numpy().sum() == 5 and len(set(labels)) == 5
+    assert len(set(album.chinese_whispers(vectors @ vectors.T, 1.1))) == 41  # no edges: everyone alone
+
+
+def test_pairwise_and_bcubed_scores_by_hand():
+    labels, persons = np.array([0, 0, 0, 1]), np.array(["a", "a", "b", "b"])
+    scores = {name: value[0] for name, value in album.cluster_scores(labels, persons).items()}
+    assert scores["precision"] == pytest.approx(1 / 3) and scores["recall"] == pytest.approx(1 / 2)
+    assert scores["BCubed precision"] == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1) / 4)
+    assert scores["BCubed recall"] == pytest.approx((1 + 1 + 1 / 2 + 1 / 2) / 4)
+    alone = album.cluster_scores(np.arange(4), persons)
+    assert alone["precision"][0] == 1 and alone["recall"][0] == 0 and alone["BCubed recall"][0] == 0.5
+
+
+def test_an_interval_of_clusters_is_over_people():
+    persons = np.repeat(np.arange(10), 50)
+    labels = np.where(persons < 5, persons, 100 + np.arange(500))  # half of the people whole, half torn apart
+    value, low, high = album.cluster_scores(labels, persons)["recall"]
+    assert value == 0.5 and low <= 0.2 and high >= 0.8
+
+
+def test_corrections_by_hand_lead_from_clusters_to_people():
+    assert album.corrections([0, 0, 1, 1], ["a", "a", "b", "b"]) == (0, 0)
+    assert album.corrections([0, 0, 0, 1], ["a", "a", "b", "b"]) == (
+        1,
+        1,
+    )  # b out of 0, then with the other b
+
+
+def test_faces_get_the_name_of_the_nearest_true_face_of_their_photo():
+    path = album.DATA / "people/Ada_Ferro/Ada_Ferro_0001.jpg"
+    truth = album.json.loads((album.DATA / "photos.json").read_text())["people/Ada_Ferro/Ada_Ferro_0001.jpg"]
+    points = np.array(
+        [truth[p] for p in ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")], np.float32
+    )
+    box = np.array(truth["box"], np.float32)
+    faces = pd.DataFrame(
+        {
+            "path": [path, path, path.parent / "mine.jpg"],
+            "face": [Face(box, points, 1), Face(box, points + 200, 1), Face(box, points, 1)],
+        }
+    )
+    assert album.true_names(faces).name.tolist() == ["Ada_Ferro", "", ""]
+
+
+def test_without_a_camera_there_is_a_file_chooser_that_hands_over_the_photo(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    taken = []
+    widget = album.camera(taken.append)
+    assert "anywidget" in capsys.readouterr().out
+    photo = {
+        "name": "me.jpg",
+        "type": "image/jpeg",
+        "size": 4,
+        "last_modified": datetime.now(timezone.utc),
+        "content": memoryview(b"jpeg"),
+    }
+    widget.set_trait("value", (photo,))
+    assert taken == [b"jpeg"]
