@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lambda_function.evidence import Evidence, left_out
+from lambda_function.evidence import MOST_PHOTOS, Evidence, left_out
 from lambda_function.gallery import COHORT_LEAST, COHORT_SIZE, UNKNOWN, Gallery, cohort_mean
 
 
@@ -152,7 +152,7 @@ def test_enrolling_and_removing_chooses_the_threshold_anew_and_leaves_no_trace()
 def test_a_decision_takes_milliseconds_and_few_photos_in_a_large_gallery():
     rows, labels = family(2000, 2)
     gallery = gallery_of(rows, labels)
-    assert len(gallery.evidence.photos) == 1000 == len(np.unique(gallery.evidence.owners))
+    assert len(gallery.evidence.photos) == MOST_PHOTOS == len(np.unique(gallery.evidence.owners))
     assert 0.3 < gallery.threshold < 1
 
 
@@ -167,7 +167,7 @@ def test_the_probabilities_of_all_people_and_of_nobody_add_up_to_one():
 
 def test_confidence_is_a_half_where_strangers_are_as_likely_to_have_the_score():
     chance = np.random.default_rng(0)
-    people, scores = 400, np.append(chance.normal(0.7, 0.08, 400), chance.normal(0.3, 0.08, 400)).clip(-1, 1)
+    people, scores = 240, np.append(chance.normal(0.7, 0.08, 240), chance.normal(0.3, 0.08, 240)).clip(-1, 1)
     # One person enrolled; each photo's first coordinate is its cosine to them.
     rows = np.stack([scores, np.sqrt(1 - scores**2)], axis=1).astype(np.float32)
     owners = np.append(np.zeros(people), -1 - np.arange(people)).astype(np.int64)
@@ -177,7 +177,7 @@ def test_confidence_is_a_half_where_strangers_are_as_likely_to_have_the_score():
     slope, offset = gallery.calibration  # two normal curves of one width: exactly such a line
     assert slope == pytest.approx(0.4 / 0.08**2, rel=0.25) and -offset / slope == pytest.approx(0.5, abs=0.02)
     assert gallery.confidence(-offset / slope) == pytest.approx(0.5)
-    assert (scores[people:] >= gallery.threshold).mean() == pytest.approx(0.01, abs=0.005)
+    assert 0 < (scores[people:] >= gallery.threshold).mean() <= 0.01
 
 
 def test_one_file_holds_every_field(tmp_path):
