@@ -230,6 +230,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         camera,
         chinese_whispers,
         cluster_scores,
+        compare_clusterings,
         corrections,
         plot_cluster_curves,
         plot_frames,

@@ -43,6 +43,16 @@ def test_an_interval_of_clusters_is_over_people():
     assert value == 0.5 and low <= 0.2 and high >= 0.8
 
 
+def test_two_clusterings_are_compared_on_the_same_people():
+    persons = np.repeat(np.arange(30), 4)
+    torn = np.where(np.arange(120) % 4 == 0, 100 + np.arange(120), persons)  # one face of everyone is apart
+    more, low, high = album.compare_clusterings(persons, torn, persons)
+    assert (
+        0.1 < low <= more <= high and high - low < 0.01
+    )  # the same for every person: pairing leaves no doubt
+    assert album.compare_clusterings(torn, torn, persons) == (0, 0, 0)
+
+
 def test_corrections_by_hand_lead_from_clusters_to_people():
     assert album.corrections([0, 0, 1, 1], ["a", "a", "b", "b"]) == (0, 0)
     assert album.corrections([0, 0, 0, 1], ["a", "a", "b", "b"]) == (
