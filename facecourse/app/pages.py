@@ -14,6 +14,7 @@ from facecourse.core.figures import COLOURS
 from lambda_function.gallery import UNKNOWN
 
 SHOWN_SIDE = 900
+RAREST = 1e-4  # a smaller share rests on no photos of strangers, only on how the tail goes on
 MANY_FACES = 8  # from here on the names would hide each other: boxes carry numbers only
 BAR = "display:inline-block;position:relative;height:10px;width:150px;background:rgba(128,128,128,.25)"
 LINE = f"position:absolute;top:-2px;height:14px;width:2px;background:{COLOURS['red']}"
@@ -29,7 +30,9 @@ def meaning(face: dict) -> str:
     fpir = face.get("fpir")
     if fpir is None:
         return ""
-    rarely = 1 / max(fpir, 1e-6)
+    if fpir < RAREST:
+        return f"fewer than 1 stranger in {1 / RAREST:,.0f}"
+    rarely = 1 / fpir
     digits = 10 ** max(0, len(str(int(rarely))) - 2)  # two of them: more would be made up
     return f"1 stranger in {round(rarely / digits) * digits:,.0f}" if rarely >= 2 else "every other stranger"
 
