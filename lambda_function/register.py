@@ -19,7 +19,7 @@ from .objects import shared_object
 from .pipeline import Recogniser
 from .settings import Settings
 
-TRIES = 30  # of a change that others overtake; 200 changes at the same moment took 12
+TRIES = 30  # of a change that others overtake: with the pauses between, about six seconds
 TRUSTED_SECONDS = 60  # how long a gallery is used whose newest state cannot be asked for
 Result = TypeVar("Result")
 
