@@ -32,16 +32,16 @@ SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # of a person's photos, as in 
 def tuning_photos(manifest: pd.DataFrame, people: int = 20, photos: int = 16) -> pd.DataFrame:
     """Choose rows of a manifest on which passing photos through the network takes seconds, not hours.
 
-    The reader's own people come first, then those with most photos; all have at least three to train on. Of each, at
-    most `photos` are taken: so many of every side of course_split as SHARES says. The column `label` (int64) numbers
-    the people by name.
+    The reader's own people come first, then those with most photos; all have at least two to train on and another. Of
+    each, at most `photos` are taken: so many of every side of course_split as SHARES says. The column `label` (int64)
+    numbers the people by name.
     """
     usable = manifest[manifest["course_split"].isin(list(SHARES))]
     table = pd.DataFrame({"train": usable["course_split"] == "train", "own": usable["source"] == "people"})
     table = table.groupby(usable["person"]).agg(
         own=("own", "any"), train=("train", "sum"), count=("own", "size")
     )
-    table = table[(table["train"] >= 3) & (table["count"] > table["train"])]
+    table = table[(table["train"] >= 2) & (table["count"] > table["train"])]
     chosen = sorted(table.sort_values(["own", "count"], ascending=False, kind="stable").index[:people])
     usable = usable[usable["person"].isin(chosen)].sort_values(
         "sha256"
@@ -224,6 +224,8 @@ def tuning_scores(
         rows.append((label, True, *(part[own].mean() for part in named)))
     others = np.flatnonzero(~seen)
     same, apart = labels[others][:, None] == labels[others], ~np.eye(len(others), dtype=bool)
+    if same.all():  # nobody to be taken for: fewer than two people are held back
+        return pd.DataFrame(rows, columns=["label", "seen", "hard", "clean"])
     accepted = []
     for own in (hard, clean):
         scores = own[others] @ clean[others].T
