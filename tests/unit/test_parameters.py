@@ -48,7 +48,7 @@ def test_another_yes_than_the_one_that_is_asked_for():
 @pytest.mark.parametrize("authorisation", ["none", "", "PUBLIC"])
 def test_another_way_in(authorisation):
     with pytest.raises(CloudError, match="AUTHORISATION must be one of AWS_IAM, NONE"):
-        deploy(None, "sample", None, None, authorisation)
+        deploy(None, "sample", None, None, "", authorisation)
 
 
 def test_a_folder_in_the_readers_home(monkeypatch, tmp_path):
