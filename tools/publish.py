@@ -89,7 +89,7 @@ def few_colours(image: Image.Image) -> bytes:
 
 
 def front_page(model: Path) -> bytes:
-    """Draw what a model says about a group picture: four people with confidence, and dashed who is unknown to it."""
+    """Draw what a model says about a group picture: five people with their score, and dashed who is unknown to it."""
     photo = open_photo(DATA / "group/group_02.jpg")[20:500]
     picture, axes = figure(width=photo.shape[1] / 100, height=photo.shape[0] / 100)
     axes.imshow(photo)
@@ -99,7 +99,7 @@ def front_page(model: Path) -> bytes:
         known = face["name"] != UNKNOWN
         colour, line = (COLOURS["sky"], "-") if known else (COLOURS["orange"], "--")
         axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colour, lw=3, ls=line))
-        text = face["name"].replace("_", " ") + (f"\n{face['confidence']:.0%}" if known else "")
+        text = face["name"].replace("_", " ") + (f"\n{face['score']:.2f}" if known else "")
         style = {"boxstyle": "round,pad=0.25", "facecolor": colour, "edgecolor": "none"}
         axes.text((x0 + x1) / 2, y1 + 12, text, ha="center", va="top", fontsize=14, bbox=style)
     drawn = io.BytesIO()
