@@ -20,33 +20,30 @@ MATED_PHOTOS = 6  # of each person: five to be known by
 
 @dataclass(frozen=True)
 class AllPairs:
-    """Histograms over BINS of the cosines of each person's photos: (people, bins), mated and non-mated."""
+    """Histograms over BINS of the cosines of each person's photos: (people, bins) float32, mated and non-mated."""
 
     mated: np.ndarray
     non_mated: np.ndarray
 
     def rates(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return FMR and FNMR at each of BINS[:-1], with people weighted by `weights`, (people,).
+        """Return FMR and FNMR at each of BINS[:-1], with people weighted by `weights`, (people,) or (draws, people).
 
         A pair of two people belongs to both, so its weight is the mean of theirs.
         """
-        weights = np.ones(len(self.mated)) if weights is None else weights
-        mated, other = weights @ self.mated, weights @ self.non_mated
-        fmr = other[::-1].cumsum()[::-1] / max(other.sum(), 1)
-        return fmr, (mated.cumsum() - mated) / max(mated.sum(), 1)
+        weights = np.ones(len(self.mated), np.float32) if weights is None else weights.astype(np.float32)
+        mated, other = ((weights @ counts).astype(np.float64) for counts in (self.mated, self.non_mated))
+        fmr = other[..., ::-1].cumsum(-1)[..., ::-1] / np.maximum(other.sum(-1, keepdims=True), 1)
+        return fmr, (mated.cumsum(-1) - mated) / np.maximum(mated.sum(-1, keepdims=True), 1)
 
     def draws(self, count: int = 200, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return `rates` of `count` bootstrap samples of the people.
 
         The weight of a pair of two people is a product; its linear part, times two, is what counts (Hajek's projection).
         """
-        people, chance = len(self.mated), np.random.default_rng(seed)
-        plain, drawn = self.rates()[0], []
-        for _ in range(count):
-            weights = np.bincount(chance.integers(people, size=people), minlength=people)
-            fmr, fnmr = self.rates(weights)
-            drawn.append((np.clip(plain + 2 * (fmr - plain), 0, 1), fnmr))
-        return drawn
+        people = len(self.mated)
+        weights = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=count)
+        plain, (fmr, fnmr) = self.rates()[0], self.rates(weights)
+        return list(zip(np.clip(plain + 2 * (fmr - plain), 0, 1), fnmr, strict=True))
 
 
 def compare_all(embeddings: np.ndarray, persons: np.ndarray, block: int = 1000) -> AllPairs:
@@ -70,7 +67,7 @@ def compare_all(embeddings: np.ndarray, persons: np.ndarray, block: int = 1000) 
             own = np.delete(place[i, begin : ends[owner]], start + i - begin)
             np.add.at(mated[owner], own, 1)
             everything[owner, place[i, start + i]] -= 1
-    return AllPairs(mated, everything - mated)
+    return AllPairs(mated.astype(np.float32), (everything - mated).astype(np.float32))
 
 
 def table_of_matches(embeddings: np.ndarray, persons: np.ndarray, seed: int = 0) -> pd.DataFrame:
