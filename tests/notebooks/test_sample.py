@@ -50,7 +50,7 @@ def test_every_photo_of_the_sample_is_counted(report, manifest):
 
 
 def test_most_held_out_photos_are_named_and_the_hard_ones_are_not(report):
-    assert 0.75 <= min(report[name] for name in ("val_top1", "test_top1", "val_top1_own", "seed_split_top1"))
+    assert min(report[name] for name in ("val_top1", "test_top1", "val_top1_own", "seed_split_top1")) >= 0.75
     assert report["test_top1"] < 1  # a sample on which nothing goes wrong teaches nothing
     assert report["unknown_far"] <= 0.15 and report["unknown_frr"] <= 0.6
     assert 0.3 <= report["tar_at_far_1e3"] <= 1
