@@ -50,6 +50,7 @@ def plot_det(pairs: AllPairs, draws: int = 200):
         axes.set(
             xscale="log", yscale="log", xlabel="FMR (two people taken for one)", ylabel="FNMR (one for two)"
         )
+        axes.set(ylim=(3 / max(pairs.mated.sum() / 2, 3), 1))
         axes.set(title=f"DET: {compared:,.0f} non-mated, {pairs.mated.sum() / 2:,.0f} mated pairs")
         axes.legend(loc="upper right")
     return picture
