@@ -201,12 +201,13 @@ def plot_rates(table: pd.DataFrame, label: str, mark: float | None = None, title
     value = table.columns[0]
     picture, axes = figure(width=6.4, height=0.9 + 0.36 * len(table))
     place = np.arange(len(table))[::-1]
+    most = max(float(np.nanmax(table[[value, "high"]].to_numpy())), mark or 0, 0.01)
     axes.hlines(
         place, table["low"] * 100, table["high"] * 100, color=COLOURS["blue"], linestyle="-", linewidth=2
     )
     axes.plot(table[value] * 100, place, "o", color=COLOURS["red"], linestyle="none")
     axes.set_yticks(place, [f"{name} (N = {n})" for name, n in zip(table.index, table["N"], strict=True)])
-    axes.set(xlabel=label, ylim=(-0.6, len(table) - 0.4), xlim=(-2, None))
+    axes.set(xlabel=label, ylim=(-0.6, len(table) - 0.4), xlim=(-3 * most, 103 * most))
     axes.set_title(title)
     if mark is not None:
         axes.axvline(mark * 100, color=COLOURS["black"], linestyle="--", linewidth=1)
