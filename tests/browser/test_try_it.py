@@ -85,7 +85,10 @@ def test_a_stranger_is_unknown(page, photograph):
 def test_the_slider_renames_without_a_new_result(page, photograph):
     before = page.locator(PAST).count()
     page.locator(".fc-bundled", has_text="group 02").click()
-    says(page, "group_02.jpg: Ines Valkamo, Jarek Umbeta, Farid Okonska, Kalinda Frostad, Greta Holmavik, unknown")
+    says(
+        page,
+        "group_02.jpg: Ines Valkamo, Jarek Umbeta, Farid Okonska, Kalinda Frostad, Greta Holmavik, unknown",
+    )
     seconds = re.search(r"[\d.]+ s", page.locator(STATUS).inner_text())[0]
     move_slider(page, "End")
     says(page, "group_02.jpg: unknown, unknown, unknown, unknown, unknown, unknown")
