@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these lines
     # Everywhere
     from facecourse.core.report import record
+    from facecourse.detection.faces_pictures import show_faces
     from facecourse.embedding.backbones import default_backbone, default_views, find_backbone
     from facecourse.embedding.embeddings import embed_manifest
     from facecourse.embedding.galleries import load_gallery
     from facecourse.embedding.photo_sets import photo_sets
     from facecourse.lessons.course_map import draw_map
     from facecourse.lessons.exercises import check
-    from facecourse.lessons.faces_pictures import show_faces
     from facecourse.metrics.uncertainty import share_of
     from facecourse.photos.dataset import load_manifest
     from lambda_function.photos import open_photo
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 01_assemble_dataset
     from facecourse.app.uploads import upload_people
     from facecourse.core.sources import load_sources
+    from facecourse.detection.faces_pictures import face_crop
     from facecourse.lessons.assembling import (
         check_planted,
         plot_photos_per_person,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         show_people,
         show_problems,
     )
-    from facecourse.lessons.faces_pictures import face_crop
     from facecourse.photos.checks import summary
     from facecourse.photos.collect import collect_people, collection_summary, names_to_collect
     from facecourse.photos.dataset import assemble, load_checks
@@ -45,15 +45,21 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     # 02_detect_faces
     from facecourse.core.sources import lfw_pairs
     from facecourse.detection.detector import mtcnn_folder
-    from facecourse.lessons.alignment import CROPS, alignment_effect, celebrity_faces, cropped, show_aligned
-    from facecourse.lessons.failures import (
+    from facecourse.detection_lesson.alignment import (
+        CROPS,
+        alignment_effect,
+        celebrity_faces,
+        cropped,
+        show_aligned,
+    )
+    from facecourse.detection_lesson.failures import (
         compare_on_portraits,
         compare_on_truth,
         failures,
         photos_of,
         show_failures,
     )
-    from facecourse.lessons.stages import (
+    from facecourse.detection_lesson.stages import (
         ablation,
         animate_nms,
         draw_cascade,
@@ -68,7 +74,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         stage_table,
         trace,
     )
-    from facecourse.lessons.truth import (
+    from facecourse.detection_lesson.truth import (
         RULES,
         accuracy_on_lfw,
         changed_photos,
@@ -206,7 +212,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
 
     # 08_failures_and_attacks
     from facecourse.detection.detector import detector
-    from facecourse.lessons.attacks import (
+    from facecourse.optional.attacks import (
         error_versus_reject,
         fmr_by_group,
         people_to_choose_on,
@@ -224,7 +230,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from lambda_function.faces import select_face
 
     # 09_your_album
-    from facecourse.lessons.album import (
+    from facecourse.optional.album import (
         album_faces,
         album_files,
         camera,

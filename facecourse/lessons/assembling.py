@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from facecourse.core import paths
 from facecourse.core.figures import COLOURS, STYLE, figure
 from facecourse.detection import detector
+from facecourse.detection.faces_pictures import face_crop, show_faces
 from facecourse.embedding.backbones import Backbone
-from facecourse.lessons.faces_pictures import face_crop, show_faces
 from facecourse.photos.dataset import check_photos
 from facecourse.photos.files import scan
 from lambda_function.photos import PhotoError, open_photo, shrink

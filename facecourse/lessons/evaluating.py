@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from facecourse.core.figures import COLOURS, LINES, STYLE, figure
+from facecourse.detection.faces_pictures import face_crop, show_pairs
 from facecourse.embedding.photo_sets import PhotoSet
-from facecourse.lessons.faces_pictures import face_crop, show_pairs
 from facecourse.metrics.impostors import AllPairs
 from facecourse.metrics.open_set import Reliability
 from facecourse.metrics.verification import Pairs

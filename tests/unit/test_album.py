@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facecourse.lessons import album
+from facecourse.optional import album
 from lambda_function.faces import Face
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facecourse.lessons import attacks
+from facecourse.optional import attacks
 
 
 def test_nobody_is_on_both_sides_and_relatives_choose_nothing():

@@ -10,9 +10,9 @@ from PIL import Image
 from facecourse.core.sources import SourceError
 from facecourse.detection.centerface import reference_detector
 from facecourse.detection.detector import detector
-from facecourse.lessons import alignment
-from facecourse.lessons.alignment import alignment_effect
-from facecourse.lessons.failures import (
+from facecourse.detection_lesson import alignment
+from facecourse.detection_lesson.alignment import alignment_effect
+from facecourse.detection_lesson.failures import (
     compare_on_truth,
     failures,
     lost_at,
@@ -22,8 +22,15 @@ from facecourse.lessons.failures import (
     unmatched,
     why_missed,
 )
-from facecourse.lessons.stages import ablation, animate_nms, explore_settings, hits, stage_table, trace
-from facecourse.lessons.truth import changed_photos, found_when_changed, rules_on_groups, true_faces
+from facecourse.detection_lesson.stages import (
+    ablation,
+    animate_nms,
+    explore_settings,
+    hits,
+    stage_table,
+    trace,
+)
+from facecourse.detection_lesson.truth import changed_photos, found_when_changed, rules_on_groups, true_faces
 from lambda_function.boxes import nms
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo

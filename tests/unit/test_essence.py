@@ -12,9 +12,9 @@ from PIL import Image
 
 import utils
 from facecourse.detection.detector import mtcnn_folder
+from facecourse.detection_lesson.stages import CASCADE, WEIGHTS, trace
 from facecourse.heads.cosine import CosineHead
 from facecourse.heads.training import Trainer
-from facecourse.lessons.stages import CASCADE, WEIGHTS, trace
 from facecourse.metrics.uncertainty import mcnemar
 from facecourse.photos import examine
 from facecourse.photos.splits import course_split

@@ -7,10 +7,10 @@ import pandas as pd
 
 from facecourse.core.sources import celebrity_photos
 from facecourse.detection.detector import detect_photos
+from facecourse.detection.faces_pictures import show_pairs, square_crop
+from facecourse.detection_lesson.truth import roll_of
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
-from facecourse.lessons.faces_pictures import show_pairs, square_crop
-from facecourse.lessons.truth import roll_of
 from facecourse.metrics.verification import all_pairs, pairs_among
 from lambda_function.crops import Preprocessing, crop_face
 from lambda_function.faces import select_face

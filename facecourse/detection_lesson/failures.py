@@ -14,8 +14,8 @@ from facecourse.core.figures import figure
 from facecourse.core.paths import ROOT
 from facecourse.detection.centerface import reference_detector
 from facecourse.detection.detector import detector
-from facecourse.lessons.stages import boxes_of, draw_boxes, draw_faces, hits, trace
-from facecourse.lessons.truth import roll_of
+from facecourse.detection_lesson.stages import boxes_of, draw_boxes, draw_faces, hits, trace
+from facecourse.detection_lesson.truth import roll_of
 from lambda_function.boxes import overlapping
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo
