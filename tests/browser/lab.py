@@ -155,7 +155,8 @@ class Lab:
         page.wait_for_function(
             """() => {
                 const cells = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
-                const prompts = cells.map(c => c.querySelector('.jp-InputArea-prompt').innerText.trim());
+                const shown = cells.map(c => c.querySelector('.jp-InputArea-prompt')).filter(p => p);  // not of folded cells
+                const prompts = shown.map(p => p.innerText.trim());
                 const failed = document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
                 return failed || prompts.every(p => /^\\[\\d+\\]:$/.test(p));
             }""",
