@@ -222,10 +222,10 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_turns,
         recaptured,
         relation,
-        true_conditions,
         turn_frames,
         turned_flat,
     )
+    from facecourse.photos.dataset import true_conditions
     from lambda_function.crops import tta_crops
     from lambda_function.faces import select_face
 

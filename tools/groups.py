@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from facecourse.core.cache import write_atomically
 from facecourse.core.paths import DATA, outputs_for
 from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import embed_manifest
 from facecourse.embedding.galleries import load_gallery
+from facecourse.metrics.uncertainty import wilson
 from facecourse.photos.dataset import load_manifest
 
 
@@ -52,7 +52,7 @@ def table(groups: pd.DataFrame, person: pd.Series, right: np.ndarray, named: np.
         for group in sorted(groups[label].unique()):
             inside = (groups[label] == group).to_numpy()
             good, count = int((inside & named & right).sum()), int(inside.sum())
-            low, high = binomtest(good, count).proportion_ci(method="wilson")
+            low, high = wilson(good, count)
             counts = {
                 "right": good,
                 "wrong": int((inside & named).sum()) - good,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, so it waits in the functions
 
 EIGHT_BITS = "-int8"  # at the end of a backbone's name: the same network computed with 8-bit integers
 DEFAULTS = {"sample": "msceleb1m", "lfw": "msceleb1m" + EIGHT_BITS}  # name by profile
-DEFAULT_VIEWS = 4  # of each face: four times the work of one, and half of the misses
+DEFAULT_VIEWS = 4  # of each face: four times the work of one
 EXPORT_VERSION, QUANTISATION_VERSION = 1, 1  # parts of the kept files' names: raise them with what they hold
 TRAINING_CLASSES = ("logits.weight", "logits.bias")  # of the release files; of no use here
 

@@ -1,26 +1,20 @@
 """How alike two photos are, against what only rendered people let one know: kinship, age, pose, size and condition."""
 
-import json
-
 import numpy as np
 import pandas as pd
 
 from facecourse.core.figures import COLOURS, figure
-from facecourse.core.paths import DATA
 from facecourse.embedding.photo_sets import centroids
+from facecourse.photos.dataset import true_conditions
 
 RELATIONS = ("same person", "same, years later", "twin", "sibling", "no kin")
 
 
-def truth_of(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return data/photos.json's keys for the manifest's photos of the sample's people, and their row: one row a photo."""
-    truth = json.loads((DATA / "photos.json").read_text())
-    own = [(row, person, truth.get(path.removeprefix("data/"))) for row, (path, person) in
-           enumerate(zip(manifest["path"], manifest["person"], strict=True)) if path.startswith("data/people/")]  # fmt: skip
-    rows = [{"row": row, "person": person, **known} for row, person, known in own if known]
-    return pd.DataFrame(
-        rows, columns=None if rows else ["row", "person", "condition", "kinship", "age", "yaw", "pixels"]
-    )
+def _own_photos(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return `true_conditions` of the manifest's photos of the sample's people, with their row and person."""
+    known = true_conditions(manifest)
+    rows = np.flatnonzero(manifest["path"].str.startswith("data/people/") & known["condition"].notna())
+    return known.iloc[rows].assign(row=rows, person=manifest["person"].to_numpy()[rows])
 
 
 def similarity_by_kinship(manifest: pd.DataFrame, vectors: np.ndarray) -> pd.DataFrame:
@@ -28,7 +22,7 @@ def similarity_by_kinship(manifest: pd.DataFrame, vectors: np.ndarray) -> pd.Dat
 
     `vectors` (len(manifest), d) has unit rows, nan without a face.
     """
-    photos = truth_of(manifest)
+    photos = _own_photos(manifest)
     photos = photos[(photos["condition"] == "plain") & np.isfinite(vectors[photos["row"]]).all(1)]
     known = photos.to_dict("records")
     left, right = np.triu_indices(len(known), 1)
@@ -52,7 +46,7 @@ def similarity_by_condition(manifest: pd.DataFrame, vectors: np.ndarray) -> pd.D
 
     Photos without a face have a cosine of nan. `vectors` is that of `similarity_by_kinship`.
     """
-    photos = truth_of(manifest)
+    photos = _own_photos(manifest)
     own = vectors[photos["row"]]
     plain = ((photos["condition"] == "plain") & np.isfinite(own).all(1)).to_numpy()
     labels, names = pd.factorize(photos["person"])

@@ -14,14 +14,6 @@ from facecourse.core.paths import DATA
 from lambda_function.photos import open_photo
 
 
-def true_conditions(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return what data/photos.json says of each photo of a manifest: kinship, age, yaw, condition; nan elsewhere."""
-    truth = json.loads((DATA / "photos.json").read_text())
-    keys = [path.removeprefix("data/") for path in manifest["path"]]
-    table = pd.DataFrame([truth.get(key, {}) for key in keys], index=manifest.index)
-    return table.reindex(columns=["kinship", "age", "yaw", "condition"])
-
-
 def people_to_choose_on(persons: np.ndarray, never: set[str], seed: int = 0) -> np.ndarray:
     """Mark the photos, (n,) bool, of half of the people, by chance: thresholds are chosen on them, figures on the others.
 
