@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         show_problems,
     )
     from facecourse.photos.checks import summary
-    from facecourse.photos.collect import collect_people, collection_summary, names_to_collect
+    from facecourse.commons.collect import collect_people, collection_summary, names_to_collect
     from facecourse.photos.dataset import assemble, load_checks
     from facecourse.photos.flags import set_flag
     from facecourse.photos.splits import find_leaks

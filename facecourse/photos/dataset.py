@@ -27,10 +27,9 @@ from facecourse.embedding.backbones import Backbone, default_backbone, default_v
 from facecourse.embedding.embeddings import as_rows, embed_crops, embedding_key, embedding_store
 from facecourse.photos import checks, flags
 from facecourse.photos.checks import doubled_people, wrongly_named
-from facecourse.photos.credits import read_credits
 from facecourse.photos.duplicates import duplicate_groups, near_pairs, within_person_similarity
 from facecourse.photos.examine import examine, faces_of, rounded
-from facecourse.photos.files import PhotoFile, scan
+from facecourse.photos.files import PhotoFile, read_credits, scan
 from facecourse.photos.splits import course_split, seed_split
 from lambda_function.faces import Face
 from lambda_function.gallery import Gallery

@@ -1,4 +1,4 @@
-"""Which photo files there are, and whose they are, without opening any."""
+"""Which photo files there are, whose they are and who made them, without opening any."""
 
 import os
 import re
@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from facecourse.core import paths
+import pandas as pd
 
+from facecourse.core import paths
+from facecourse.core.cache import write_atomically
+
+CREDITS = ("path", "title", "author", "licence", "licence_url", "source")  # columns of credits.csv
 SIDE_FILES = {"credits.csv", "flags.csv", "readme.md", "thumbs.db", "desktop.ini"}
 WINDOWS_RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 FRESH_NS = 2_000_000_000  # a file changed twice within a clock tick looks unchanged: don't trust a young one
@@ -132,3 +136,21 @@ def _photo_file(path: str, display: str, person: str, source: str, licence: str)
     if _printable(display) != display:
         fingerprint, problem = "", "its name is not valid Unicode; rename it"
     return PhotoFile(path, _printable(display), _printable(person), source, licence, fingerprint, problem)
+
+
+def read_credits(people: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of people/credits.csv by path ("Name/Name_123.jpg"); empty where there is none."""
+    path = Path(people) / "credits.csv"
+    if not path.exists():
+        return {}
+    rows = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False).to_dict("records")
+    return {row["path"]: row for row in rows if row["path"]}
+
+
+def add_credits(people: Path, rows: list[dict[str, str]]) -> None:
+    """Add rows to people/credits.csv, or renew them; others stay."""
+    known = read_credits(people) | {row["path"]: row for row in rows}
+    table = pd.DataFrame([known[path] for path in sorted(known)], columns=CREDITS)
+    write_atomically(
+        Path(people) / "credits.csv", table.to_csv(index=False, lineterminator="\n").encode("utf-8-sig")
+    )

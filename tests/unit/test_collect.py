@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facecourse.commons import client, collect
+from facecourse.commons.client import Commons, CommonsError, CommonsPhoto
 from facecourse.core import paths
 from facecourse.lessons.assembling import show_collection
-from facecourse.photos import collect, commons
-from facecourse.photos.commons import Commons, CommonsError, CommonsPhoto
-from facecourse.photos.credits import read_credits
+from facecourse.photos.files import read_credits
 from tests.conftest import ROOT
 from tests.unit.bad_photos import encode
 from tests.unit.wiki_server import wiki
@@ -134,7 +134,7 @@ def test_a_busy_server_is_waited_for(elsewhere, fault):
     with wiki(shots(NAME, 3)) as server:
         server.faults = [fault, fault]
         assert len(Commons(server.api).search("Ada Ferro", 40)) == 3
-    waits = [wait for wait in elsewhere if wait > commons.PAUSE]
+    waits = [wait for wait in elsewhere if wait > client.PAUSE]
     expected = {"maxlag": [5, 5], 429: [3, 3], 503: [3, 3]}
     assert waits == expected.get(fault, waits) and len(waits) == 2
 
@@ -143,7 +143,7 @@ def test_one_request_per_pause(elsewhere):
     with wiki(shots(NAME, 12)) as server:
         Commons(server.api).search("Ada Ferro", 40)
         assert len(server.asked) >= 5
-    assert sum(0.5 < wait <= commons.PAUSE for wait in elsewhere) >= len(server.asked) - 1
+    assert sum(0.5 < wait <= client.PAUSE for wait in elsewhere) >= len(server.asked) - 1
 
 
 @pytest.mark.parametrize("faults", [["maxlag"] * 99, [429] * 99, [404], ["badvalue"], [403]])
@@ -152,7 +152,7 @@ def test_a_server_that_refuses_is_a_clear_error(faults):
         server.faults = list(faults)
         with pytest.raises(CommonsError, match="Wikimedia Commons"):
             Commons(server.api, 0).search("Ada Ferro", 40)
-        assert len(server.asked) <= commons.ATTEMPTS
+        assert len(server.asked) <= client.ATTEMPTS
 
 
 def test_without_a_network_the_command_says_what_to_do(capsys):
@@ -203,7 +203,7 @@ def test_free_licences(code, short, free):
 def test_killed_while_collecting_it_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     program = (
         "import sys, pathlib; from facecourse.core import paths\n"
-        "from facecourse.photos import collect\n"
+        "from facecourse.commons import collect\n"
         "paths.DOWNLOADS = pathlib.Path(sys.argv[1]) / 'downloads'\n"
         "collect.collect_people(['Ada_Ferro'], pathlib.Path(sys.argv[1]) / 'people', sys.argv[2], pause=0.3)\n"
     )
@@ -224,7 +224,7 @@ def test_killed_while_collecting_it_goes_on_and_ends_the_same(tmp_path, monkeypa
 
 @pytest.mark.parametrize("stop", [1, 4, 8])
 def test_interrupted_at_any_photo_it_goes_on_from_there(tmp_path, monkeypatch, stop):
-    real, calls = commons.download, []
+    real, calls = client.download, []
 
     def interrupted(url, part):
         calls.append(url)
@@ -233,7 +233,7 @@ def test_interrupted_at_any_photo_it_goes_on_from_there(tmp_path, monkeypatch, s
             raise KeyboardInterrupt
         real(url, part)
 
-    monkeypatch.setattr(commons, "download", interrupted)
+    monkeypatch.setattr(client, "download", interrupted)
     photos = shots(NAME, 8)
     with wiki(photos) as server:
         server.photo_faults[photos[1]["title"]] = [429, 503]  # asked for again

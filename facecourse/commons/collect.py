@@ -1,4 +1,4 @@
-"""Freely licensed photos of named people from Wikimedia Commons: `python -m facecourse.photos.collect`."""
+"""Freely licensed photos of named people from Wikimedia Commons: `python -m facecourse.commons.collect`."""
 
 import argparse
 import csv
@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from facecourse.commons.client import API, PAUSE, PICTURES, Commons, CommonsError, CommonsPhoto
 from facecourse.core import paths
 from facecourse.core.cache import write_atomically
 from facecourse.core.downloads import DownloadError
 from facecourse.detection.detector import detect_photos
 from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import embed_faces
-from facecourse.photos.commons import API, PAUSE, PICTURES, Commons, CommonsError, CommonsPhoto
-from facecourse.photos.credits import add_credits, read_credits
-from facecourse.photos.files import folder_name
+from facecourse.photos.files import add_credits, folder_name, read_credits
 from lambda_function.photos import PhotoError
 from lambda_function.pipeline import sha256_of
 
@@ -201,7 +200,7 @@ def collection_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def main(arguments: list[str] | None = None) -> int:
     """Collect from the command line; returns 0, or 1 if Wikimedia Commons cannot be asked."""
-    parser = argparse.ArgumentParser(prog="python -m facecourse.photos.collect", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m facecourse.commons.collect", description=__doc__)
     parser.add_argument("names", nargs="*", help="whom to look for; by default data/people_to_collect.csv")
     parser.add_argument("--people", help="folder to put them into; by default data/people")
     parser.add_argument("--api", default=API, help="address of the MediaWiki API")

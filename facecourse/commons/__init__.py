@@ -1,0 +1,1 @@
+"""Freely licensed photos of named people, collected from Wikimedia Commons."""
