@@ -16,10 +16,13 @@ import numpy as np
 PRIOR = 0.5  # of a face being someone enrolled: the confidence says what follows from it
 TABLE_PEOPLE = 30  # the table's weight; chosen on LFW's people, with the share of them that is "alike"
 TABLE_SIZE = 100  # people beyond whom a gallery's own photos say more than the table
-MOST_PHOTOS = 500  # kept, so that a decision takes a tenth of a second in a gallery of thousands, and 10 ms in a small one
+MOST_PHOTOS = (
+    500  # kept, so that a decision in a gallery of thousands takes little more than their one matrix product
+)
 RELATED = (
     0.7  # mean cosine from which on two people are taken for relatives: 1 pair in 20,000 alike reaches it
 )
+NEAREST = 24  # cosines of a photo: more than the best candidates and their cohort are (gallery.COHORT_SIZE)
 CANDIDATES = 5  # per photo, for the calibration: the others' share is nothing
 STEPS = np.linspace(0, 1, 1001)
 
@@ -121,9 +124,9 @@ def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use
     people : int
         How many are enrolled.
     cosines : ndarray of shape (n, people)
-        Of the evidence's photos with everyone.
+        Of the evidence's photos with everyone; it is overwritten.
     normalised : callable
-        Turns cosines, (n, people), into scores.
+        Turns cosines with the most similar people, (n, k), into scores.
     use_table : bool
         Whether scores are cosines, which the table is for.
 
@@ -135,34 +138,35 @@ def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use
         the most similar stranger.
     """
     table = evidence.table if use_table and len(evidence.table) else None
-    out = np.where(_own_or_related(cosines, evidence.owners), -1, cosines)
-    apart = normalised(out[evidence.strangers]) if people else np.zeros((0, 1))
+    others, unrelated = _others(cosines, evidence.owners)
+    nobody = np.full((len(others), 1), -1, others.dtype)  # the own person, left out
+    apart = normalised(np.hstack([nobody, unrelated])[evidence.strangers])
     best, share = apart.max(axis=1, initial=-1), _shares(evidence.owners[evidence.strangers])
     curve = np.stack([STEPS, _fpir(best, share, table, people)], axis=1)
     again = evidence.own == evidence.own  # not nan
-    mated = cosines[again].copy()
-    mated[np.arange(len(mated)), evidence.owners[again]] = evidence.own[again]
-    scores = normalised(mated) if people else np.zeros((0, 1))
-    own = scores[np.arange(len(scores)), evidence.owners[again]]
+    scores = normalised(np.hstack([evidence.own[:, None], others])[again])
     weight = _shares(evidence.owners[again])
     threshold = _threshold(curve, evidence.fpir, best)
-    return Decision(threshold, _calibrate(scores, own, weight, apart, share, table, people), curve)
+    return Decision(threshold, _calibrate(scores, scores[:, 0], weight, apart, share, table, people), curve)
 
 
-def _own_or_related(cosines: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Mark, (n, people), who is a photo's own person or, in a gallery of up to TABLE_SIZE people, a relative.
+def _others(cosines: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each photo's cosines with all but its own person, and with all but its relatives too: two (n, k).
 
-    Relatives are so by all photos of a person together. Among thousands who look alike by chance they cannot be told.
+    Whoever is left out has -1. Relatives are so by all photos of a person together. In galleries of more than TABLE_SIZE
+    people they cannot be told from those who are alike by chance, so none is left out; and there of the others the most
+    similar NEAREST are kept, which is all that scores are made of.
     """
-    names, place = np.unique(owners, return_inverse=True)
+    rows = np.flatnonzero(owners >= 0)
+    cosines[rows, owners[rows]] = -1
+    if cosines.shape[1] > TABLE_SIZE:
+        cosines.partition(-NEAREST, axis=1)
+        return cosines[:, -NEAREST:], cosines[:, -NEAREST:]
+    names, place, counts = np.unique(owners, return_inverse=True, return_counts=True)
     sums = np.zeros((len(names), cosines.shape[1]))
     np.add.at(sums, place, cosines)
-    limit = RELATED if cosines.shape[1] <= TABLE_SIZE else np.inf
-    alike = sums >= limit * np.bincount(place, minlength=len(names))[:, None]
-    alike[names < 0] = False
-    rows = np.flatnonzero(names >= 0)
-    alike[rows, names[rows]] = True
-    return alike[place]
+    related = (sums >= RELATED * counts[:, None]) & (names >= 0)[:, None]
+    return cosines, np.where(related[place], -1, cosines)
 
 
 def _shares(owners: np.ndarray) -> np.ndarray:

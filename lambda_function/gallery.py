@@ -82,7 +82,7 @@ class Gallery:
         Scores, rising, and which share of strangers' faces reaches each; empty until it is known.
     evidence : Evidence, optional
         What the threshold rests on. With it, `enrol` and `remove` choose the threshold, the calibration and the curve
-        anew, in milliseconds.
+        anew: in milliseconds, or tens of them in a gallery of thousands.
     """
 
     labels: list[str]

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lambda_function import evidence
 from lambda_function.evidence import MOST_PHOTOS, Evidence, left_out
 from lambda_function.gallery import COHORT_LEAST, COHORT_SIZE, UNKNOWN, Gallery, cohort_mean
 
@@ -94,10 +95,12 @@ def family(people=6, photos=8, alike=0.0, seed=0, spread=0.5):
     return unit(middles[labels] + spread / 5.7 * chance.normal(size=(len(labels), 33))), labels
 
 
-def gallery_of(rows, labels, table=TABLE, fpir=0.01):
+def gallery_of(rows, labels, table=TABLE, fpir=0.01, weight=0.0):
     people = labels.max() + 1
     gallery = Gallery(
-        [f"P{i}" for i in range(people)], unit(np.stack([rows[labels == i].mean(0) for i in range(people)]))
+        [f"P{i}" for i in range(people)],
+        unit(np.stack([rows[labels == i].mean(0) for i in range(people)])),
+        cohort_weight=weight,
     )
     known = np.ones(len(rows), bool)
     gallery.rest_on(Evidence(rows, labels.astype(np.int64), left_out(rows, labels), known, table, fpir))
@@ -154,6 +157,15 @@ def test_a_decision_takes_milliseconds_and_few_photos_in_a_large_gallery():
     gallery = gallery_of(rows, labels)
     assert len(gallery.evidence.photos) == MOST_PHOTOS == len(np.unique(gallery.evidence.owners))
     assert 0.3 < gallery.threshold < 1
+
+
+def test_a_decision_needs_no_more_than_the_nearest_of_many(monkeypatch):
+    rows, labels = family(120, 3)
+    few = gallery_of(rows, labels, weight=0.5)
+    monkeypatch.setattr(evidence, "NEAREST", 120)
+    whole = gallery_of(rows, labels, weight=0.5)
+    assert few.threshold == whole.threshold and few.calibration == pytest.approx(whole.calibration)
+    assert few.curve == pytest.approx(whole.curve)
 
 
 def test_the_probabilities_of_all_people_and_of_nobody_add_up_to_one():
