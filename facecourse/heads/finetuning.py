@@ -17,6 +17,7 @@ from facecourse.core.cache import ContentCache, batches, cached
 from facecourse.embedding.export import fold
 from facecourse.embedding.photo_sets import centroids
 from facecourse.heads.training import choose_device, mixed_precision
+from facecourse.metrics.uncertainty import drawn_anew
 from lambda_function.crops import normalise
 
 TRAINED = ("block8", "last_linear", "last_bn")
@@ -244,13 +245,13 @@ def compare_tuning(scores: pd.DataFrame, baseline: str = "frozen", draws: int = 
     """
     order = list(dict.fromkeys(scores["how"]))
     values = scores.groupby(["how", "seen", "label"])[["hard", "clean"]].mean()
-    chance, columns = np.random.default_rng(0), {}
+    columns = {}
     groups = {True: "trained on, named", False: "never seen, accepted"}
     for seen in sorted(scores["seen"].unique(), reverse=True):
         for photos in ("hard", "clean"):
             wide = values[photos].xs(seen, level="seen").unstack("how")[order]
             less = 100 * wide.sub(wide[baseline], axis=0)
-            means = less.to_numpy()[chance.integers(len(less), size=(draws, len(less)))].mean(axis=1)
+            means = drawn_anew(len(less), draws) @ less.to_numpy() / len(less)
             low, high = np.quantile(means, (0.025, 0.975), axis=0)
             shown = [f"{100 * wide[how].mean():.1f}" for how in order]
             for i, how in enumerate(order):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
-from facecourse.metrics.uncertainty import share_of, wilson
+from facecourse.metrics.uncertainty import drawn_anew, share_of, wilson
 from lambda_function.gallery import Gallery
 
 
@@ -75,8 +75,7 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
     if persons.min() == persons.max():  # all alike: drawing them anew would say that there is no doubt
         low, high = wilson(persons.sum(), len(persons))
     else:
-        draws = np.random.default_rng(0).integers(len(persons), size=(1000, len(persons)))
-        low, high = np.quantile(persons[draws].mean(1), [0.025, 0.975])
+        low, high = np.quantile(drawn_anew(len(persons)) @ persons / len(persons), [0.025, 0.975])
     return Identification(
         share.value,
         (share.low, share.high),

@@ -8,6 +8,7 @@ import pandas as pd
 from facecourse.core.paths import DATA
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.photo_sets import centroids
+from facecourse.metrics.uncertainty import drawn_anew
 from lambda_function.evidence import left_out
 
 ALIKE = (
@@ -40,9 +41,7 @@ class AllPairs:
 
         The weight of a pair of two people is a product; its linear part, times two, is what counts (Hajek's projection).
         """
-        people = len(self.mated)
-        weights = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=count)
-        plain, (fmr, fnmr) = self.rates()[0], self.rates(weights)
+        plain, (fmr, fnmr) = self.rates()[0], self.rates(drawn_anew(len(self.mated), count, seed))
         return list(zip(np.clip(plain + 2 * (fmr - plain), 0, 1), fnmr, strict=True))
 
 

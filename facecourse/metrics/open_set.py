@@ -7,7 +7,7 @@ import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
-from facecourse.metrics.uncertainty import share_of, wilson
+from facecourse.metrics.uncertainty import drawn_anew, share_of, wilson
 from lambda_function.evidence import PRIOR, Evidence, left_out
 from lambda_function.gallery import Gallery
 
@@ -112,21 +112,18 @@ def tpir_at_fpir(
     scores: OpenSet, known: np.ndarray, non_mated: np.ndarray, rates: tuple[float, ...] = (0.001, 0.01, 0.1)
 ) -> pd.DataFrame:
     """Return TPIR (1 - FNIR) at fixed FPIR, with an interval for which the people of both kinds are drawn anew."""
-    chance, rows = np.random.default_rng(0), {}
-    kinds = [np.unique(persons, return_inverse=True)[1] for persons in (known, non_mated)]
-    draws = [np.array([]) for _ in rates]
-    for _ in range(300):
-        weights = []
-        for labels in kinds:
-            people = labels.max() + 1
-            weights.append(np.bincount(chance.integers(people, size=people), minlength=people)[labels])
+    weights, rows = [], {}
+    for seed, persons in enumerate((known, non_mated)):
+        labels = np.unique(persons, return_inverse=True)[1]
+        weights.append(drawn_anew(labels.max() + 1, 300, seed)[:, labels])
+    draws = [[] for _ in rates]
+    for mated, other in zip(*weights, strict=True):
         drawn = OpenSet(
-            np.repeat(scores.known, weights[0]),
-            np.repeat(scores.right, weights[0]),
-            np.repeat(scores.non_mated, weights[1]),
+            *(np.repeat(part, mated) for part in (scores.known, scores.right)),
+            np.repeat(scores.non_mated, other),
         )
-        for k, rate in enumerate(rates):
-            draws[k] = np.append(draws[k], 1 - drawn.rates([drawn.threshold_at(rate)])[1])
+        for values, rate in zip(draws, rates, strict=True):
+            values.append(1 - float(drawn.rates([drawn.threshold_at(rate)])[1][0]))
     for rate, values in zip(rates, draws, strict=True):
         threshold = scores.threshold_at(rate)
         low, high = np.quantile(values, [0.025, 0.975])
@@ -160,8 +157,7 @@ def reliability(
     names, labels = np.unique(persons, return_inverse=True)
     weight = np.where(mated, PRIOR / max(mated.sum(), 1), (1 - PRIOR) / max((~mated).sum(), 1))
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    chance = np.random.default_rng(0)
-    drawn = chance.multinomial(len(names), np.full(len(names), 1 / len(names)), size=500)
+    drawn = drawn_anew(len(names), 500)
 
     def of_people(values: np.ndarray) -> np.ndarray:
         return np.bincount(labels, weights=values, minlength=len(names))

@@ -23,6 +23,11 @@ class Share:
         return f"{self.value:.2%} [{self.low:.1%}, {self.high:.1%}], {counted}"
 
 
+def drawn_anew(people: int, draws: int = 1000, seed: int = 0) -> np.ndarray:
+    """Return how often each of so many people is in each of `draws` bootstrap samples of them: (draws, people) int64."""
+    return np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=draws)
+
+
 def share_of(hits: np.ndarray, persons: np.ndarray, draws: int = 2000, seed: int = 0) -> Share:
     """Return the share of photos that are hits, (n,) bool, with an interval by bootstrap over `persons`, (n,).
 
@@ -39,8 +44,7 @@ def share_of(hits: np.ndarray, persons: np.ndarray, draws: int = 2000, seed: int
     if min((of_person > 0).sum(), (of_person < photos).sum()) < FEW:
         low, high = wilson(value * len(names), len(names))
     else:
-        chance = np.random.default_rng(seed)
-        weights = chance.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+        weights = drawn_anew(len(names), draws, seed)
         low, high = np.quantile((weights @ of_person) / (weights @ photos), [0.025, 0.975])
     return Share(value, float(low), float(high), int(hits.sum()), len(hits), len(names))
 

@@ -13,6 +13,7 @@ from facecourse.core.paths import DATA, in_colab
 from facecourse.detection.detector import detect_photos
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
+from facecourse.metrics.uncertainty import drawn_anew
 from lambda_function.pipeline import sha256_of
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
@@ -133,9 +134,8 @@ def _rates(labels: np.ndarray, persons: np.ndarray, draws: int, seed: int) -> tu
     ]
     sums = np.zeros((len(names), 6))
     np.add.at(sums, person, np.column_stack(columns))
-    chance, share = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
     rates = []
-    for total in (sums.sum(0, keepdims=True), chance.multinomial(len(names), share, size=draws) @ sums):
+    for total in (sums.sum(0, keepdims=True), drawn_anew(len(names), draws, seed) @ sums):
         right, made, true, precise, found, count = total.T
         precision = np.where(made > 0, right / np.maximum(made, 1e-9), 1.0)
         recall = right / np.maximum(true, 1e-9)

@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 
 from facecourse.core.figures import COLOURS, STYLE, figure
 from facecourse.core.paths import DATA
+from facecourse.metrics.uncertainty import drawn_anew
 from lambda_function.photos import open_photo
 
 
@@ -38,7 +39,7 @@ def fmr_by_group(
     belongs to. People are drawn anew, and a pair counts as often as both its people do together. With fewer than
     three people there is nothing to draw: the interval is nan.
     """
-    scores, rows, chance = np.asarray(scores), {}, np.random.default_rng(seed)
+    scores, rows = np.asarray(scores), {}
     for group in pd.unique(np.asarray(groups)):
         of = np.asarray(groups) == group
         names, both = np.unique(np.concatenate([left[of], right[of]]), return_inverse=True)
@@ -46,7 +47,7 @@ def fmr_by_group(
         matched = scores[of] >= threshold
         low = high = np.nan
         if len(names) > 2:
-            weights = chance.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+            weights = drawn_anew(len(names), draws, seed)
             counts, hits = np.zeros((2, len(names), len(names)))
             np.add.at(counts, (a, b), 1)
             np.add.at(hits, (a, b), matched)
@@ -68,9 +69,7 @@ def error_versus_reject(
     """
     used = np.unique(np.concatenate([first, second]))
     names, owner = np.unique(np.asarray(persons)[first], return_inverse=True)
-    weights = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=draws
-    )
+    weights = drawn_anew(len(names), draws, seed)
 
     def rates(kept):
         pairs = np.bincount(owner, weights=kept, minlength=len(names))
