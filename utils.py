@@ -162,6 +162,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         pairs_among,
         similarities,
         tar_at_fmr,
+        tar_interval,
         ten_folds,
     )
     from facecourse.photos.checks import doubled_people, wrongly_named

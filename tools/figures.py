@@ -59,10 +59,13 @@ def filled(text: str, found: dict) -> str:
 
 
 def results(found: dict, before: str) -> str:
-    """One column per profile, one row per figure of its report, and below what each was measured on."""
+    """One column per profile, one row per figure of its report with its interval, and below what each was measured on."""
     runs = {profile: found[profile] for profile in ("sample", "lfw") if profile in found}
     flat = [run | run["seconds"] | run["export"] for run in runs.values()]
-    rows = [[title, *(_cell(key, run.get(key)) for run in flat)] for key, title in ROWS.items()]
+    rows = [
+        [title, *(_cell(key, run.get(key), (run.get("intervals") or {}).get(key)) for run in flat)]
+        for key, title in ROWS.items()
+    ]
     machines = {run["machine"]: [] for run in runs.values()}
     for profile, run in runs.items():
         machines[run["machine"]].append(f"`{profile}`")
@@ -101,14 +104,16 @@ def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _cell(key: str, value) -> str:
+def _cell(key: str, value, interval: list[float] | None = None) -> str:
     if value is None:
         return "n/a"
     if isinstance(value, str | int):
         return f"{value:,}" if isinstance(value, int) else value
     if key in ("detect", "embed", "train", "total", "onnx_mb"):
         return f"{value:.0f}"
-    return f"{value:.1e}" if key == "parity_max_abs_diff" else f"{value:.4f}"
+    if key == "parity_max_abs_diff":
+        return f"{value:.1e}"
+    return f"{value:.4f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 
 if __name__ == "__main__":

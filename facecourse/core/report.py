@@ -24,6 +24,7 @@ FIGURES = {
     "worse": "FNMR by what was done to one photo of each pair, at the cosine of FMR 0.001 as they are",
     "unknown_far": "FPIR: share of strangers' photos, which chose nothing, that get a name",
     "unknown_frr": "FNIR: share of known people's test photos refused or misnamed at the same threshold",
+    "intervals": "95 % intervals of the shares above, by name: people are drawn anew",
 }
 STAGES = {
     "detect": "reading, checking and searching the photos",
@@ -65,9 +66,9 @@ def load_report(profile: str) -> dict:
 def record(profile: str, **figures) -> dict:
     """Write measured figures into report.json, and return all of it.
 
-    `figures` are by the names of FIGURES; dictionaries (`seconds`, `export`) are merged into their entry. Nan and
-    infinity, which were not measured, become None. Another backbone makes the figures that were measured with the old
-    one None.
+    `figures` are by the names of FIGURES; dictionaries (`seconds`, `export`, `intervals`) are merged into their
+    entry. Nan and infinity, which were not measured, become None. Another backbone makes the figures that were measured
+    with the old one None.
     """
     report = load_report(profile)
     if figures.get("backbone", report["backbone"]) != report["backbone"] is not None:
@@ -84,7 +85,9 @@ def record(profile: str, **figures) -> dict:
 
 
 def _plain(value):
-    """Turn NumPy's numbers into Python's, and what JSON does not know into None."""
+    """Turn NumPy's numbers into Python's, also in a list, and what JSON does not know into None."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

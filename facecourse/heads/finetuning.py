@@ -246,7 +246,7 @@ def compare_tuning(scores: pd.DataFrame, baseline: str = "frozen", draws: int = 
     order = list(dict.fromkeys(scores["how"]))
     values = scores.groupby(["how", "seen", "label"])[["hard", "clean"]].mean()
     columns = {}
-    groups = {True: "trained on, named", False: "never seen, accepted"}
+    groups = {True: "trained on, named", False: "held back, accepted"}
     for seen in sorted(scores["seen"].unique(), reverse=True):
         for photos in ("hard", "clean"):
             wide = values[photos].xs(seen, level="seen").unstack("how")[order]
@@ -257,5 +257,5 @@ def compare_tuning(scores: pd.DataFrame, baseline: str = "frozen", draws: int = 
             for i, how in enumerate(order):
                 if how != baseline:
                     shown[i] += f"  {less[how].mean():+.1f} [{low[i]:+.1f}, {high[i]:+.1f}]"
-            columns[f"{photos}: {groups[seen]} (%)"] = shown
+            columns[f"{photos}: {groups[seen]} (%), {len(wide)} people"] = shown
     return pd.DataFrame(columns, index=pd.Index(order, name=""))

@@ -16,16 +16,26 @@ from facecourse.metrics.verification import Pairs
 MARKERS = "osD^vP*X"
 
 
-def plot_roc(curves: dict[str, tuple[np.ndarray, np.ndarray]], mark: float = 1e-3):
-    """Draw ROC curves, {label: (FMR, TAR)}, with FMR on a logarithmic axis and one FMR marked."""
+def plot_roc(
+    curves: dict[str, tuple[np.ndarray, np.ndarray]],
+    mark: float = 1e-3,
+    interval: tuple[float, float] | None = None,
+    title: str = "",
+):
+    """Draw ROC curves, {label: (FMR, TAR)}, with FMR on a logarithmic axis, one FMR marked and TAR's interval there."""
     picture, axes = figure()
     with plt.rc_context(STYLE):
         for (label, (fmr, tar)), colour, line in zip(curves.items(), COLOURS.values(), LINES, strict=False):
             axes.step(np.maximum(fmr, 1e-5), tar, where="post", color=colour, linestyle=line, label=label)
         axes.axvline(mark, color="#888888", linestyle=":", label=f"FMR = {mark:g}")
         lowest = min(float(tar[fmr <= mark].max(initial=0)) for fmr, tar in curves.values())
+        if interval:
+            axes.vlines(
+                mark, *interval, color=COLOURS["red"], linestyle="-", linewidth=4, alpha=0.6, label="95 %"
+            )
+            lowest = min(lowest, interval[0])
         axes.set(xscale="log", xlim=(1e-4, 1), ylim=(max(0.0, min(0.95, lowest - 0.05)), 1.005))
-        axes.set(xlabel="FMR (share of two people's pairs accepted)", title="Verification: ROC")
+        axes.set(xlabel="FMR (share of two people's pairs accepted)", title=title or "Verification: ROC")
         axes.set(ylabel="TAR (share of one person's accepted)")
         axes.legend(loc="lower right")
     return picture
@@ -67,7 +77,11 @@ def plot_reliability(found: Reliability):
             table["said"], table["found"], bars, fmt="o", color=COLOURS["blue"], capsize=3, label="measured"
         )
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="confidence", ylabel="share named rightly")
-        axes.set_title(f"Brier score {found.brier:.3f} [{found.interval[0]:.3f}, {found.interval[1]:.3f}]")
+        axes.set_title(
+            f"{table['photos'].sum():,} photos, Brier score {found.brier:.3f} "
+            f"[{found.interval[0]:.3f}, {found.interval[1]:.3f}]",
+            fontsize=10,
+        )
         axes.legend(loc="upper left")
     return picture
 
@@ -91,7 +105,7 @@ def plot_robustness(table: pd.DataFrame):
             panel.plot(place, rows["no face"] * 100, "s--", color=COLOURS["red"], label="no face found")
             panel.set_xticks(place, ["as it is", *(f"{level:g}" for level in rows["level"][1:])], fontsize=8)
             panel.set(title=kind, ylim=(-3, 103))
-        picture.supylabel("% of photos", fontsize=9)
+        picture.supylabel(f"% of {table['pairs'].max()} photos, one per person", fontsize=9)
         panels[0].legend(loc="upper left", fontsize=8)
     return picture
 
@@ -105,6 +119,7 @@ def plot_scores(
     bins = np.linspace(everything.min() - 0.02, everything.max() + 0.02, 50)
     with plt.rc_context(STYLE):
         for (label, scores), colour, line in zip(groups.items(), COLOURS.values(), LINES, strict=False):
+            label = f"{label}, N = {len(scores):,}"
             same = {"bins": bins, "weights": np.full(len(scores), 1 / max(len(scores), 1)), "color": colour}
             axes.hist(scores, alpha=0.25, **same)
             axes.hist(scores, histtype="step", linestyle=line, label=label, **same)
@@ -115,7 +130,9 @@ def plot_scores(
     return picture
 
 
-def plot_fpir_fnir(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float):
+def plot_fpir_fnir(
+    curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float, title: str = ""
+):
     """Draw FPIR and FNIR against the threshold, {label: (thresholds, FPIR, FNIR)}, and mark the chosen one."""
     picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
@@ -124,7 +141,7 @@ def plot_fpir_fnir(curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
             axes.plot(thresholds, fnir * 100, line, color=COLOURS["blue"], label=f"FNIR, {label}")
         axes.axvline(threshold, color="black", linestyle=":", label=f"chosen: {threshold:.3f}")
         axes.set(xlabel="threshold (score)", ylabel="rate (% of photos)", ylim=(-1, 40))
-        axes.set_title("Strangers named, and known people refused")
+        axes.set_title(title or "Strangers named, and known people refused")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     return picture
 
@@ -148,7 +165,8 @@ def plot_confusion(names: list[str], true: np.ndarray, predicted: np.ndarray):
         labels = [name.replace("_", " ") for name in columns]
         axes.set_xticks(range(len(columns)), labels, rotation=60, ha="right", fontsize=8)
         axes.set_yticks(range(len(names)), labels[: len(names)], fontsize=8)
-        axes.set(xlabel="named as", ylabel="person in the photo", title="Photos of the reader's people")
+        axes.set(xlabel="named as", ylabel="person in the photo")
+        axes.set_title(f"{len(true)} photos of the reader's people")
         axes.grid(False)
     return picture
 
@@ -167,7 +185,7 @@ def plot_by_photos(table: pd.DataFrame, own: pd.DataFrame | None = None):
             below = rows["spread"]
             spread = np.stack([below, np.minimum(below, 1 - rows["top1"])]) * 100
             style = {"color": COLOURS[colour], "linestyle": line, "marker": "o", "capsize": 3}
-            label = f"{label} ({rows['people'].iloc[0]} people)"
+            label = f"{label} ({rows['probes'].iloc[0]} photos of {rows['people'].iloc[0]} people)"
             axes.errorbar(rows["photos"], rows["top1"] * 100, spread, label=label, **style)
         ticks = sorted(set(table["photos"]))
         axes.set_xscale("log")

@@ -135,8 +135,8 @@ def draw_backbone(network: nn.Module) -> Figure:
     return picture
 
 
-def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: float) -> Figure:
-    """Draw the learning-rate range test: validation loss in nats against the rate, and mark the suggestion."""
+def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: float, photos: int) -> Figure:
+    """Draw the learning-rate range test: loss of `photos` validation photos, in nats, and the suggested rate."""
     picture, axes = figure()
     with plt.rc_context(STYLE):
         axes.loglog(rates, np.maximum(losses, 1e-7), color=COLOURS["blue"])
@@ -151,7 +151,8 @@ def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: f
         axes.axvline(
             suggested, color=COLOURS["red"], linestyle="--", label=f"suggested rate: {suggested:.1e}"
         )
-        axes.set(xlabel="learning rate", ylabel="validation loss (nats)", title="Learning-rate range test")
+        axes.set(xlabel="learning rate", ylabel="validation loss (nats)")
+        axes.set_title(f"Learning-rate range test, {photos:,} validation photos")
         axes.legend()
     return picture
 

@@ -138,8 +138,8 @@ def accuracy_by_photos(
     """Measure how top-1 grows with the number of training photos per person.
 
     The people with as many training photos as the largest count that two of them reach are enrolled with 1, 2, ... of
-    them; everyone else stays enrolled with all photos, so that the task does not get easier. Columns: photos, people
-    (how many), top1 on test and spread, mean and standard deviation over `draws` random choices.
+    them; everyone else stays enrolled with all photos, so that the task does not get easier. Columns: photos,
+    people and probes (how many), top1 on test and spread, mean and standard deviation over `draws` random choices.
     """
     have = np.bincount(train.labels, minlength=len(train.names))
     full = centroids(train.embeddings, train.labels, len(train.names))
@@ -155,7 +155,8 @@ def accuracy_by_photos(
                 own = chance.choice(np.flatnonzero(train.labels == person), k, replace=False)
                 vectors[person] = centroids(train.embeddings[own], np.zeros(k, np.int64), 1)[0]
             values.append(identify(vectors, probes).top1)
-        rows.append({"photos": k, "people": len(people), "top1": np.mean(values), "spread": np.std(values)})
+        told = {"photos": k, "people": len(people), "probes": len(probes)}
+        rows.append(told | {"top1": np.mean(values), "spread": np.std(values)})
     return pd.DataFrame(rows)
 
 

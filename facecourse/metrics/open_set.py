@@ -7,7 +7,7 @@ import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
-from facecourse.metrics.uncertainty import drawn_anew, share_of, wilson
+from facecourse.metrics.uncertainty import Share, drawn_anew, share_of, wilson
 from lambda_function.evidence import PRIOR, Evidence, left_out
 from lambda_function.gallery import Gallery
 
@@ -100,11 +100,11 @@ def evidence_for(
 
 def rates_with_intervals(
     scores: OpenSet, known: np.ndarray, non_mated: np.ndarray, threshold: float
-) -> dict[str, str]:
-    """Return FPIR and FNIR at a threshold as text, with intervals over the people who `known` and `non_mated` name."""
+) -> dict[str, Share]:
+    """Return FPIR and FNIR at a threshold, with intervals over the people who `known` and `non_mated` name."""
     return {
-        "FPIR": str(share_of(scores.non_mated >= threshold, non_mated)),
-        "FNIR": str(share_of(~(scores.right & (scores.known >= threshold)), known)),
+        "FPIR": share_of(scores.non_mated >= threshold, non_mated),
+        "FNIR": share_of(~(scores.right & (scores.known >= threshold)), known),
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from facecourse.core.paths import ROOT
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces, face_of
+from facecourse.metrics.uncertainty import drawn_anew
 from facecourse.photos.splits import in_vault
 
 
@@ -158,6 +159,28 @@ def tar_at_fmr(scores: np.ndarray, same: np.ndarray, fmr: float = 1e-3) -> float
 
     rates, tar, _ = roc_curve(same, np.nan_to_num(scores, nan=-1.0), drop_intermediate=False)
     return float(tar[np.searchsorted(rates, fmr, "right") - 1])
+
+
+def tar_interval(
+    scores: np.ndarray, pairs: Pairs, persons: np.ndarray, fmr: float = 1e-3, draws: int = 500
+) -> tuple[float, float]:
+    """Return the 95 % interval of `tar_at_fmr`: people are drawn anew, and the threshold is chosen anew for each draw.
+
+    `persons` (len(manifest),) names whom each row shows. A pair counts as often as both of its people are drawn together.
+    Among few people the upper end says little: whoever is hardest to tell apart is often not drawn.
+    """
+    order = np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")
+    same = pairs.same[order]
+    names, people = np.unique(persons[np.stack([pairs.left, pairs.right])[:, order]], return_inverse=True)
+    left, right = people.reshape(2, -1)
+    found = []
+    for weights in drawn_anew(len(names), draws):
+        times = weights[left] * np.where(same, 1, weights[right])
+        false, true = np.cumsum(np.where(same, 0, times)), np.cumsum(np.where(same, times, 0))
+        accepted = np.searchsorted(false, fmr * false[-1], "right")
+        found.append(true[accepted - 1] / max(true[-1], 1) if accepted else 0.0)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def pairs_among(rows: np.ndarray, persons: np.ndarray) -> Pairs:

@@ -32,6 +32,7 @@ from facecourse.metrics.verification import (
     read_pairs,
     similarities,
     tar_at_fmr,
+    tar_interval,
     ten_folds,
     view_one,
 )
@@ -411,3 +412,19 @@ def test_tar_at_fmr_is_the_best_of_all_thresholds(digits, fmr):
     scores = np.round(scores, digits)
     kept = [t for t in np.unique(scores) if (scores[~same] >= t).mean() <= fmr]
     assert tar_at_fmr(scores, same, fmr) == pytest.approx(max((scores[same] >= t).mean() for t in kept))
+
+
+def test_the_interval_of_tar_is_over_people_and_not_over_pairs():
+    photos = noisy_people(12, 1, people=40, dimension=24)
+    pairs = verification.pairs_among(np.arange(len(photos)), photos.labels)
+    scores = similarities(photos.embeddings, pairs)
+    value = tar_at_fmr(scores, pairs.same, 0.01)
+    low, high = tar_interval(scores, pairs, photos.labels, 0.01, draws=200)
+    assert low < value < high and 0.02 < high - low < 0.4
+    alone = Pairs(pairs.left, pairs.right, pairs.same, pairs.folds)
+    each = tar_interval(
+        scores, alone, np.arange(len(photos)), 0.01, draws=200
+    )  # as if all photos were strangers'
+    assert each[1] - each[0] < high - low
+    nothing = Pairs(np.array([0]), np.array([1]), np.array([True]), np.array([0]))
+    assert tar_interval(np.array([0.5]), nothing, np.array(["Ada", "Ada"])) == (1.0, 1.0)

@@ -32,6 +32,8 @@ def test_dictionaries_are_merged_and_other_figures_kept(outputs):
     written = json.loads((outputs / "report.json").read_text())
     assert written["seconds"] == {"detect": 1.5, "embed": 0.5, "train": None, "total": None}
     assert (written["images"], written["faces_found"]) == (300, 299)
+    report.record("sample", intervals={"test_top1": (np.float64(0.8), float("nan"))})
+    assert json.loads((outputs / "report.json").read_text())["intervals"] == {"test_top1": [0.8, None]}
     assert isinstance(written["faces_found"], int)
 
 
