@@ -166,6 +166,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         ten_folds,
     )
     from facecourse.photos.checks import doubled_people, wrongly_named
+    from facecourse.photos.dataset import true_conditions
     from facecourse.photos.lists import in_training_data, perceived_groups
 
     # 05_deploy_lambda
@@ -226,7 +227,6 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         turn_frames,
         turned_flat,
     )
-    from facecourse.photos.dataset import true_conditions
     from lambda_function.crops import tta_crops
     from lambda_function.faces import select_face
 
