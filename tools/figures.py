@@ -35,12 +35,16 @@ GROUPS = ("label", "group", "people", "photos", "right", "wrong", "refused", "in
 
 def add(profile: str, folder: Path) -> None:
     """Put the run in `folder` (report.json, seconds.json, perhaps groups.json) into docs/figures.json and the texts."""
-    path = ROOT / "docs/figures.json"
-    found = json.loads(path.read_text())
     report = json.loads((folder / "report.json").read_text())
-    found[profile] = report | {"notebooks": json.loads((folder / "seconds.json").read_text())}
     if (folder / "groups.json").exists():
-        found["groups"] = json.loads((folder / "groups.json").read_text())
+        put("groups", json.loads((folder / "groups.json").read_text()))
+    put(profile, report | {"notebooks": json.loads((folder / "seconds.json").read_text())})
+
+
+def put(key: str, figures: dict | list) -> None:
+    """Put figures into docs/figures.json under `key`, and write the texts' tables anew."""
+    path = ROOT / "docs/figures.json"
+    found = json.loads(path.read_text()) | {key: figures}
     path.write_text(json.dumps(found, indent=1) + "\n")
     for name in ("README.md", "docs/MODEL_CARD.md"):
         text = (ROOT / name).read_text()
@@ -93,7 +97,25 @@ def groups(found: dict, before: str) -> str:
     )
 
 
-TABLES = {"results": results, "notebooks": notebooks, "groups": groups}
+def vault(found: dict, before: str) -> str:
+    """What `tools.vault` found among the people whom nothing was chosen by."""
+    return (
+        _table(["", "vault"], [list(row) for row in found["vault"].items()])
+        if "vault" in found
+        else before.strip()
+    )
+
+
+def worse(found: dict, before: str) -> str:
+    """FNMR of LFW's pairs after one photo of each was made worse, as notebook 04 found it."""
+    rows = [
+        [*name.rsplit(" ", 1), f"{value:.1%} [{low:.0%}, {high:.0%}]"]
+        for name, (value, low, high) in (found["lfw"].get("worse") or {}).items()
+    ]
+    return _table(["One photo of each pair", "Level", "FNMR"], rows) if rows else before.strip()
+
+
+TABLES = {"results": results, "notebooks": notebooks, "groups": groups, "vault": vault, "worse": worse}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

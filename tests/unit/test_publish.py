@@ -72,6 +72,22 @@ def test_tables_say_what_was_measured_where_and_nothing_where_nothing_was():
     assert "| [01_a](a) | x | - | 9 s |" in filled and "| [02_b](b) | y | - | 2.3 min |" in filled
 
 
+def test_figures_are_shown_with_their_intervals_and_what_is_not_measured_keeps_its_words():
+    run = dict.fromkeys(figures.ROWS) | {
+        "machine": "2 cores",
+        "test_top1": 0.99442,
+        "seconds": {},
+        "export": {},
+    }
+    run |= {"intervals": {"test_top1": [0.98, 0.999]}, "worse": {"JPEG quality 5": [0.25, 0.1, 0.4]}}
+    kinds = ("results", "worse", "vault")
+    text = "".join(f"<!-- figures: {kind} -->\n\nnot yet\n\n<!-- end: {kind} -->\n" for kind in kinds)
+    filled = figures.filled(text, {"lfw": run})
+    assert "| 0.9944 [0.980, 0.999] |" in filled and "| JPEG quality | 5 | 25.0% [10%, 40%] |" in filled
+    assert filled.count("not yet") == 1
+    assert "| FPIR | 1 % |" in figures.filled(text, {"lfw": run, "vault": {"FPIR": "1 %"}})
+
+
 def test_a_fork_changes_its_own_links_and_no_others():
     old, new = "https://github.com/facecourse/facecourse", "https://github.com/ada/faces"
     text = f"{old} {old}-data {old}/blob/main https://colab.example/github/facecourse/facecourse/blob/main facecourse/core"
