@@ -25,9 +25,8 @@ def people_to_choose_on(persons: np.ndarray, never: set[str], seed: int = 0) -> 
 
 
 def relation(first: str, second: str, kinship: dict[str, dict]) -> str:
-    """Return "twins", "siblings" or "not related"; `kinship` holds of each person name and relation of the relatives."""
-    told = (kinship.get(first) or {}).get(second)
-    return {"twin": "twins", "sibling": "siblings"}.get(told, "not related")
+    """Return "twin", "sibling" or "no kin"; `kinship` holds of each person name and relation of the relatives."""
+    return (kinship.get(first) or {}).get(second, "no kin")
 
 
 def fmr_by_group(

@@ -24,7 +24,7 @@ def test_fmr_by_group_counts_and_its_interval_is_over_people():
     row = many.loc["all"]
     assert row["FMR"] == 0.5 and row["pairs of people"] == 6 and row["pairs of photos"] == 600
     assert row["low"] < 0.2 and row["high"] > 0.8  # six hundred pairs of photos, but four people
-    two = attacks.fmr_by_group([0.9], np.array(["a"]), np.array(["b"]), ["twins"], 0.5).loc["twins"]
+    two = attacks.fmr_by_group([0.9], np.array(["a"]), np.array(["b"]), ["twin"], 0.5).loc["twin"]
     assert two["FMR"] == 1 and np.isnan(two["low"])
 
 
@@ -79,5 +79,5 @@ def test_conditions_come_by_photo_and_are_missing_for_the_readers_own():
     paths = ["data/people/Mira_Solenne/Mira_Solenne_0001.jpg", "/home/me/Mira_Solenne_0001.jpg"]
     told = true_conditions(pd.DataFrame({"path": paths}))
     assert told.kinship[0]["Nora_Solenne"] == "twin" and told[["kinship", "age"]].iloc[1].isna().all()
-    assert attacks.relation("Mira_Solenne", "Nora_Solenne", {"Mira_Solenne": told.kinship[0]}) == "twins"
-    assert attacks.relation("Mira_Solenne", "Ada_Ferro", {"Mira_Solenne": told.kinship[0]}) == "not related"
+    assert attacks.relation("Mira_Solenne", "Nora_Solenne", {"Mira_Solenne": told.kinship[0]}) == "twin"
+    assert attacks.relation("Mira_Solenne", "Ada_Ferro", {"Mira_Solenne": told.kinship[0]}) == "no kin"
