@@ -16,7 +16,7 @@ from lambda_function.crops import tta_crops
 from lambda_function.faces import Face, select_face
 from lambda_function.photos import open_photo
 
-MASK = (92, 140, 180)  # the blue of a surgical mask
+MASK = (150, 190, 215)  # the blue of a surgical mask
 
 
 def smaller(image: np.ndarray, face: Face, pixels: float) -> np.ndarray:
@@ -52,20 +52,16 @@ def turned(image: np.ndarray, face: Face, degrees: float) -> np.ndarray:
     return np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BICUBIC, center=middle))
 
 
-def masked(image: np.ndarray, face: Face, height: float) -> np.ndarray:
-    """Draw a mask up to a share of the way from the mouth to the eyes, by the landmarks."""
-    left, right, _, mouth_left, mouth_right = face.landmarks.astype(float)
-    up = height * ((left + right) - (mouth_left + mouth_right)) / 2
-    wide = 0.45 * (right - left)
-    down = -0.75 * ((left + right) - (mouth_left + mouth_right)) / 2
-    corners = [
-        mouth_left + up - wide,
-        mouth_right + up + wide,
-        mouth_right + wide / 2 + down,
-        mouth_left - wide / 2 + down,
-    ]
+def masked(image: np.ndarray, face: Face, height: float = 0.65) -> np.ndarray:
+    """Draw a mask up to a share of the way from the mouth to the eyes, by the landmarks, as notebook 03 does."""
+    right_eye, left_eye, _, mouth_right, mouth_left = face.landmarks
+    eyes, top = (right_eye + left_eye) / 2, 1 - height
+    across, down = left_eye - right_eye, (mouth_right + mouth_left) / 2 - eyes
+    upper = [(-0.8, top), (0, top - 0.1), (0.8, top)]
+    lower = [(0.75, 1.1), (0.35, 1.65), (-0.35, 1.65), (-0.75, 1.1)]
     picture = Image.fromarray(image)
-    ImageDraw.Draw(picture).polygon([tuple(corner) for corner in corners], fill=MASK)
+    corners = [tuple(eyes + u * across + v * down) for u, v in upper + lower]
+    ImageDraw.Draw(picture).polygon(corners, fill=MASK)
     return np.asarray(picture)
 
 

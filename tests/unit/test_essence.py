@@ -15,10 +15,12 @@ from facecourse.detection.detector import mtcnn_folder
 from facecourse.detection_lesson.stages import CASCADE, WEIGHTS, trace
 from facecourse.heads.cosine import CosineHead
 from facecourse.heads.training import Trainer
+from facecourse.lessons import robustness
 from facecourse.metrics.uncertainty import mcnemar
 from facecourse.photos import examine
 from facecourse.photos.splits import course_split
 from lambda_function import boxes, crops
+from lambda_function.faces import Face
 from lambda_function.mtcnn import windows_of
 from lambda_function.photos import open_photo
 from tests.conftest import ROOT
@@ -65,6 +67,15 @@ def test_the_similarity_transform_is_that_of_the_crops():
     chance = np.random.default_rng(0)
     points, targets = chance.normal(size=(5, 2)), chance.normal(size=(5, 2))
     assert similarity(points, targets) == pytest.approx(crops.similarity_transform(points, targets))
+
+
+def test_the_mask_is_that_of_the_worse_photos(photo):
+    (drawn,) = of_notebook("03_finetune", "masked")
+    points = np.float32([[300, 300], [360, 310], [328, 340], [302, 372], [350, 380]])
+    face = Face(np.float32([270, 240, 390, 410]), points, 1.0)
+    assert (drawn(photo, face) == robustness.masked(photo, face)).all() and (
+        drawn(photo, face) != photo
+    ).any()
 
 
 def test_sharpness_hash_and_sides_are_those_of_the_manifest(photo):
