@@ -1,7 +1,8 @@
 """`python -m tools.halves FOLDER`: how good would the rule be with your people? FOLDER holds a folder of photos of each.
 
 Again and again half of the people are enrolled, from three fifths of their photos, without training; the rest of theirs are
-mated probes and everybody else's photos strangers'. Needs four people or more.
+mated probes and everybody else's photos strangers'. Needs four people or more. After `make run PROFILE=lfw` all of them are
+enrolled too, with LFW's people as strangers, by the network of that profile.
 """
 
 import sys
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from facecourse.core.paths import outputs_for
 from facecourse.detection.detector import detect_photos
 from facecourse.embedding.backbones import default_backbone, default_views, find_backbone
-from facecourse.embedding.embeddings import embed_faces
+from facecourse.embedding.embeddings import embed_faces, embed_manifest
 from facecourse.embedding.photo_sets import centroids
 from facecourse.metrics.impostors import shipped_table
+from facecourse.metrics.uncertainty import share_of
+from facecourse.photos.dataset import load_manifest
 from facecourse.photos.files import scan
+from facecourse.photos.splits import in_vault
 from lambda_function.evidence import Evidence, left_out
 from lambda_function.faces import select_face
 from lambda_function.gallery import Gallery
@@ -24,40 +29,70 @@ from lambda_function.pipeline import sha256_of
 DRAWS = 60
 
 
+def enrol(names: np.ndarray, rows: np.ndarray, persons: np.ndarray, table: np.ndarray) -> Gallery:
+    """Enrol `names`, sorted, from embeddings (n, d) of their photos, by the deployed rule."""
+    labels, every = np.searchsorted(names, persons), np.ones(len(rows), bool)
+    gallery = Gallery(list(names), centroids(rows, labels, len(names)))
+    gallery.rest_on(Evidence(rows, labels, left_out(rows, labels), every, table))
+    return gallery
+
+
+def rightly(gallery: Gallery, rows: np.ndarray, persons: np.ndarray) -> np.ndarray:
+    """Return which of the enrolled people's photos get their own name, (n,) bool."""
+    return np.array([match.name for match in gallery.identify(rows, top=1)]) == persons
+
+
+def named(gallery: Gallery, rows: np.ndarray) -> np.ndarray:
+    """Return which of strangers' photos get a name, (n,) bool."""
+    return gallery.scores(rows).max(1) >= gallery.threshold
+
+
 def main(folder: str) -> None:
-    """Print FNIR and FPIR: mean, and the middle 95 % of the draws."""
+    """Print FNIR and FPIR: mean, and the middle 95 % of the draws; then of LFW's people, where they are."""
     files = [Path(file.path) for file in scan(folder, "people", "")[0]]
     sums, faces = [sha256_of(path) for path in files], []
     for path, found in zip(files, detect_photos(files, sums).values(), strict=True):
         image = open_photo(path)
         place = select_face(found, image.shape[1], image.shape[0])
         faces.append(None if place is None else found[place])
-    backbone = find_backbone(default_backbone("sample"), default_views("sample"))
-    rows, persons = embed_faces(files, sums, faces, backbone), np.array([path.parent.name for path in files])
-    seen = np.isfinite(rows).all(1)
-    rows, persons, order = rows[seen], persons[seen], np.argsort(np.array(sums)[seen])
-    names, table, rates = np.unique(persons), shipped_table(backbone), []
-    train = np.zeros(len(rows), bool)
+    persons, order = np.array([path.parent.name for path in files]), np.argsort(sums)
+    names, train = np.unique(persons), np.zeros(len(files), bool)
     for name in names:  # by hash, which is as good as chance
         own = order[persons[order] == name]
         train[own[2 * max(1, len(own) // 5) :]] = True
+
+    def embedded(profile: str):
+        backbone = find_backbone(default_backbone(profile), default_views(profile))
+        return embed_faces(files, sums, faces, backbone), shipped_table(backbone), backbone
+
+    rows, table, _ = embedded("sample")
+    seen, rates = np.isfinite(rows).all(1), []
     for draw in range(DRAWS):
         chosen = np.sort(np.random.default_rng(draw).permutation(names)[: len(names) // 2])
-        inside, labels = np.isin(persons, chosen), np.searchsorted(chosen, persons)
-        part = inside & train
-        gallery = Gallery(list(chosen), centroids(rows[part], labels[part], len(chosen)))
-        again = left_out(rows[part], labels[part])
-        gallery.rest_on(Evidence(rows[part], labels[part], again, np.ones(part.sum(), bool), table))
-        scores = gallery.scores(rows[inside & ~train])
-        right = (scores.argmax(1) == labels[inside & ~train]) & (scores.max(1) >= gallery.threshold)
-        named = gallery.scores(rows[~inside]).max(1) >= gallery.threshold
-        rates.append((gallery.threshold, 1 - right.mean(), named.mean()))
+        inside = np.isin(persons, chosen)
+        part, probes, others = (seen & side for side in (inside & train, inside & ~train, ~inside))
+        gallery = enrol(chosen, rows[part], persons[part], table)
+        right = rightly(gallery, rows[probes], persons[probes])
+        rates.append((gallery.threshold, 1 - right.mean(), named(gallery, rows[others]).mean()))
     low, high = np.quantile(rates, [0.025, 0.975], axis=0)
-    print(f"{len(names)} people, {len(rows)} photos with a face, {DRAWS} halves")
+    print(f"{len(names)} people, {seen.sum()} photos with a face, {DRAWS} halves")
     for name, mean, *band in zip(
         ("threshold", "FNIR", "FPIR"), np.mean(rates, axis=0), low, high, strict=True
     ):
         print(f"{name:9s} {mean:.4f} [{band[0]:.3f}, {band[1]:.3f}]")
+    if not (outputs_for("lfw") / "manifest.parquet").exists():
+        return
+    rows, table, backbone = embedded("lfw")
+    manifest = load_manifest("lfw")
+    strangers = (manifest["source"] == "lfw") & ~manifest["person"].isin(names)
+    manifest = manifest[strangers & ~manifest["person"].map(in_vault)]
+    others = embed_manifest(manifest, backbone)
+    found = np.isfinite(others).all(1)
+    gallery = enrol(names, rows[seen & train], persons[seen & train], table)
+    right = rightly(gallery, rows[seen & ~train], persons[seen & ~train])
+    print(f"all {len(names)} enrolled, threshold {gallery.threshold:.3f}, LFW's people as strangers")
+    print("FNIR", share_of(~right, persons[seen & ~train]))
+    print("FPIR", share_of(named(gallery, others[found]), manifest["person"].to_numpy()[found]))
 
 
 if __name__ == "__main__":
