@@ -136,6 +136,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_confusion,
         plot_det,
         plot_fpir_fnir,
+        plot_hills,
         plot_map,
         plot_reliability,
         plot_robustness,

@@ -66,6 +66,22 @@ def plot_det(pairs: AllPairs, draws: int = 200):
     return picture
 
 
+def plot_hills(data: dict[str, dict[str, list[int]]]):
+    """Draw the cosines of pairs, {data set: {"mated" or "non-mated": pairs in equal bins from -1 to 1}}, a panel each."""
+    picture, axes = figure(len(data), 1, width=7.6, height=1.9, sharex=True, squeeze=False)
+    with plt.rc_context(STYLE):
+        for panel, (name, kinds) in zip(axes[:, 0], data.items(), strict=True):
+            looks = zip(kinds.items(), ("blue", "black"), ("-", "--"), strict=True)
+            for (kind, counts), colour, line in looks:
+                edges = np.linspace(-1, 1, len(counts) + 1)
+                style = {"color": COLOURS[colour], "linestyle": line, "label": f"{kind}, N = {sum(counts):,}"}
+                panel.stairs(100 * np.array(counts) / max(sum(counts), 1), edges, **style)
+            panel.set(title=name, xlim=(-0.5, 1), ylabel="% of pairs")
+            panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+        panel.set_xlabel("cosine of two photos")
+    return picture
+
+
 def plot_reliability(found: Reliability):
     """Draw how often a confidence came true against what it said, with 95 % intervals over people."""
     picture, axes = figure(width=4.6, height=4.0)
