@@ -91,7 +91,11 @@ def embed_undetected(manifest: pd.DataFrame, embeddings: np.ndarray, backbone: B
 
 def similarities(embeddings: np.ndarray, pairs: Pairs) -> np.ndarray:
     """Return the cosine similarity of each pair, (n,) float32, -1 to 1; nan where an embedding is missing."""
-    return np.einsum("nd,nd->n", embeddings[pairs.left], embeddings[pairs.right])
+    found = np.empty(len(pairs.left), np.float32)
+    for start in range(0, len(found), 100_000):  # both sides of 20 million pairs would be 20 GB
+        left, right = pairs.left[start : start + 100_000], pairs.right[start : start + 100_000]
+        np.einsum("nd,nd->n", embeddings[left], embeddings[right], out=found[start : start + 100_000])
+    return found
 
 
 def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
