@@ -5,11 +5,11 @@ import pytest
 
 from facecourse.app.session import photos_at
 from facecourse.app.uploads import save_photos
+from facecourse.commons import collect
 from facecourse.core.paths import PEOPLE_DIR, outputs_for
 from facecourse.deployment.aws import deploy
 from facecourse.deployment.cloud import CloudError, open_cloud
 from facecourse.embedding.backbones import default_backbone
-from facecourse.photos import collect
 from facecourse.photos.files import scan
 
 
