@@ -135,6 +135,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_by_photos,
         plot_confusion,
         plot_det,
+        plot_errors,
         plot_fpir_fnir,
         plot_hills,
         plot_map,
@@ -177,6 +178,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         deploy,
         describe_bucket,
         make_bucket,
+        make_stack,
         names_for,
         new_key,
         publish_people,
@@ -188,8 +190,10 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     from facecourse.deployment.costs import cost_table, show_plan
     from facecourse.deployment.package import build_package, example_photo, measure_function, package_contents
     from facecourse.deployment.variants import choose_variant, compare_variants
-    from facecourse.lessons.deploying import draw_route, plot_variants
+    from facecourse.lessons.deploying import draw_route, plot_variants, show_filter, show_source
+    from lambda_function.app import Application
     from lambda_function.pipeline import Recogniser
+    from lambda_function.recognition import recognise
 
     # 06_try_it
     from facecourse.app.endpoint import enrol_there, forget_there

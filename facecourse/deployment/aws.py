@@ -312,7 +312,7 @@ def deploy(
         **({} if keys is None else {"Keys": " ".join(key.entry for key in keys)}),
         **settings,
     }
-    _make_stack(cloud, names.stack, values, before)
+    make_stack(cloud, names.stack, values, before)
     stack = cloud.client("cloudformation").describe_stacks(StackName=names.stack)["Stacks"][0]
     address = next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "Url")
     key = keys[0].text if keys else _read_note(profile, cloud.kind).get("key", "") if keys is None else ""
@@ -352,7 +352,11 @@ def _parameters(cloud: Cloud, stack: str) -> dict[str, str]:
     return {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
 
 
-def _make_stack(cloud: Cloud, stack: str, values: dict, before: dict[str, str]) -> None:
+def make_stack(cloud: Cloud, stack: str, values: dict, before: dict[str, str]) -> None:
+    """Create a stack from the template and the parameters `values`, or update it from what it was `before`, and wait.
+
+    Raises CloudError, with CloudFormation's own reasons, if it cannot be made.
+    """
     formation, status = cloud.client("cloudformation"), _stack_status(cloud, stack)
     if status == "UPDATE_ROLLBACK_FAILED":
         advice = f"aws cloudformation continue-update-rollback --stack-name {stack}"

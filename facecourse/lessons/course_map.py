@@ -13,13 +13,14 @@ from facecourse.embedding.backbones import Backbone
 from lambda_function.boxes import iou
 from lambda_function.crops import crop_face
 from lambda_function.photos import open_photo
-from lambda_function.pipeline import sha256_of
+from lambda_function.pipeline import Embedder, sha256_of
 
 STEPS = ("photo", "box", "crop", "embedding", "name")
 
 
-def draw_map(backbone: Backbone, *here: str, picture: str = "group_03.jpg") -> Figure:
+def draw_map(backbone: Backbone | Embedder, *here: str, picture: str = "group_03.jpg") -> Figure:
     """Draw the way of one face of a bundled group picture from photo to name, and frame the steps `here`, of STEPS."""
+    embedder = backbone if isinstance(backbone, Embedder) else backbone.embedder()
     path = DATA / "group" / picture
     image, value = open_photo(path), sha256_of(path)
     faces = detect_photos([path], [value], progress=False)[value]
@@ -29,8 +30,8 @@ def draw_map(backbone: Backbone, *here: str, picture: str = "group_03.jpg") -> F
     known = np.array([face["box"] for face in truth], np.float32)
     face = max(faces, key=lambda face: face.box[3] - face.box[1])
     name = truth[int(iou(face.box[None], known)[0].argmax())]["name"]
-    crop = crop_face(image, face, backbone.preprocessing)
-    vector = backbone.embedder().embed(crop[None, None])[0]
+    crop = crop_face(image, face, embedder.preprocessing)
+    vector = embedder.embed(crop[None, None])[0]
 
     drawn, axes = figure(1, 5, width=2.2, height=1.9, width_ratios=(1.5, 1, 1, 1, 1))
     middle, half = (face.box[:2] + face.box[2:]) / 2, 1.1 * (face.box[3] - face.box[1])

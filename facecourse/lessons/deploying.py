@@ -1,7 +1,13 @@
-"""Figures of notebook 05: what goes where, and what the precisions weigh and take."""
+"""Figures of notebook 05: what goes where, a filter in 8 bits, what the precisions weigh and take; and live source."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from IPython.display import Markdown, display
 from matplotlib.patches import FancyBboxPatch
 
 from facecourse.core.figures import COLOURS, STYLE, figure
@@ -68,3 +74,38 @@ def plot_variants(table: pd.DataFrame, chosen: str):
             panel.grid(axis="y", visible=False)
         picture.suptitle(f"chosen: {chosen}", fontsize=11)
     return picture
+
+
+def show_filter(weights: np.ndarray, steps: np.ndarray, width: np.ndarray):
+    """Draw a filter, (3 colours, 3, 3): its weights, the integers `steps`, and weights less `width` times steps."""
+    rows = {
+        "weights, 32 bits": np.round(weights, 2),
+        "integers, 8 bits": steps,
+        "lost, thousandths": np.round(1000 * (weights - width * steps), 1),
+    }
+    picture, panels = figure(3, 3, width=2.3, height=2.0)
+    with plt.rc_context(STYLE):
+        for line, (title, values) in zip(panels, rows.items(), strict=True):
+            most = 1.6 * np.abs(values.astype(float)).max()  # pale enough to read the numbers
+            for panel, colour, own in zip(line, ("red", "green", "blue"), values, strict=True):
+                panel.imshow(own, cmap="RdBu_r", vmin=-most, vmax=most)
+                for (row, column), value in np.ndenumerate(own):
+                    panel.text(
+                        column, row, f"{value + 0:g}", ha="center", va="center", fontsize=9
+                    )  # + 0: no -0
+                panel.set(xticks=[], yticks=[], title=colour if line is panels[0] else "")
+                panel.grid(False)
+            line[0].set_ylabel(title, fontsize=9)
+    return picture
+
+
+def show_source(*functions: Callable) -> None:
+    """Show the source of functions as it runs here, each folded in under its name and module."""
+    for function in functions:
+        title = f"{function.__module__}.{function.__qualname__}"
+        source = textwrap.dedent(inspect.getsource(function))
+        display(
+            Markdown(
+                f"<details><summary><code>{title}</code></summary>\n\n```python\n{source}```\n\n</details>"
+            )
+        )

@@ -41,6 +41,24 @@ def plot_roc(
     return picture
 
 
+def plot_errors(thresholds: np.ndarray, fmr: np.ndarray, fnmr: np.ndarray, crossing: int):
+    """Draw both error rates against the threshold, (n,) each, and mark place `crossing`, where they are equal."""
+    picture, axes = figure()
+    at, equal = thresholds[crossing], (fmr[crossing] + fnmr[crossing]) / 2
+    with plt.rc_context(STYLE):
+        axes.step(
+            thresholds, fmr * 100, "--", where="pre", color=COLOURS["red"], label="FMR: two people accepted"
+        )
+        axes.step(
+            thresholds, fnmr * 100, "-", where="pre", color=COLOURS["blue"], label="FNMR: one person refused"
+        )
+        axes.plot(at, equal * 100, "o", color="black", label=f"EER {equal:.1%}")
+        axes.set(xlabel="threshold (cosine)", ylabel="rate (% of pairs)", ylim=(-2, 102))
+        axes.set_title("Both errors at every threshold")
+        picture.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return picture
+
+
 def plot_det(pairs: AllPairs, draws: int = 200):
     """Draw FNMR against FMR, both logarithmic, with a 95 % band for which people are drawn anew."""
     picture, axes = figure()

@@ -1,34 +1,44 @@
 """The functions that readers see and change in the notebooks do what the package's own do."""
 
 import ast
+import base64
 import json
 
 import imagehash
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from onnxruntime import InferenceSession
 from PIL import Image
+from sklearn.metrics import roc_curve
 
 import utils
-from facecourse.detection.detector import mtcnn_folder
+from facecourse.detection.detector import detector, mtcnn_folder
 from facecourse.detection_lesson.stages import CASCADE, WEIGHTS, trace
+from facecourse.embedding.backbones import find_backbone
 from facecourse.heads.cosine import CosineHead
 from facecourse.heads.training import Trainer
 from facecourse.lessons import robustness
+from facecourse.metrics.open_set import OpenSet, reliability
 from facecourse.metrics.uncertainty import mcnemar
+from facecourse.metrics.verification import tar_at_fmr
 from facecourse.photos import examine
 from facecourse.photos.splits import course_split
 from lambda_function import boxes, crops
+from lambda_function.app import Application
 from lambda_function.faces import Face
+from lambda_function.gallery import Gallery
 from lambda_function.mtcnn import windows_of
 from lambda_function.photos import open_photo
+from lambda_function.pipeline import Recogniser
+from lambda_function.settings import Settings
 from tests.conftest import ROOT
 
 
 def of_notebook(name: str, *functions: str) -> list:
     """Return functions of a notebook's cells, with what these cells import and nothing else of the notebook."""
-    space = {"np": np, "utils": utils, "root": ROOT}
+    space = {"np": np, "pd": pd, "utils": utils, "root": ROOT}
     for cell in json.loads((ROOT / f"notebooks/{name}.ipynb").read_text())["cells"]:
         if cell["cell_type"] != "code" or "exercise" in cell["metadata"].get("tags", []):
             continue
@@ -145,3 +155,79 @@ def test_two_heads_are_compared_as_two_systems_are():
     only_first, only_second, p = ours(first, second)
     assert only_first > only_second > 0 and p == pytest.approx(mcnemar(first, second)) and p < 0.01
     assert ours(first, first) == (0, 0, 1.0)
+
+
+def test_both_errors_at_every_threshold_are_those_of_the_roc_curve():
+    (error_rates,) = of_notebook("04_evaluate", "error_rates")
+    chance = np.random.default_rng(0)
+    same = chance.random(500) < 0.3
+    scores = (chance.normal(size=500) + same).round(1).astype(np.float32)  # many are equal
+    thresholds, fmr, fnmr = error_rates(scores, same)
+    expected = roc_curve(same, scores, drop_intermediate=False)
+    assert (thresholds == expected[2][1:]).all()
+    assert fmr == pytest.approx(expected[0][1:]) and 1 - fnmr == pytest.approx(expected[1][1:])
+    assert 1 - fnmr[fmr <= 0.1][-1] == pytest.approx(tar_at_fmr(scores, same, 0.1))
+
+
+def test_the_plain_threshold_lets_as_many_strangers_pass_as_the_packages():
+    (threshold_at,) = of_notebook("04_evaluate", "threshold_at")
+    strangers = np.random.default_rng(0).random(300).astype(np.float32)
+    for fpir in (0.0, 0.01, 0.29):
+        ours = threshold_at(strangers, fpir)
+        theirs = OpenSet(np.zeros(0), np.zeros(0, bool), strangers).threshold_at(fpir)
+        assert (strangers >= ours).sum() == (strangers >= theirs).sum() == round(300 * fpir)
+
+
+def test_the_bins_are_those_of_the_reliability_diagram():
+    (reliability_bins,) = of_notebook("04_evaluate", "reliability_bins")
+    chance = np.random.default_rng(0)
+    confidence = np.append(chance.random(200), [0.0, 1.0])
+    right, mated = chance.random(202) < confidence, np.arange(202) < 40
+    weight = np.where(mated, 0.5 / mated.sum(), 0.5 / (~mated).sum())
+    whole = reliability(confidence, right, mated, np.arange(202))
+    ours, theirs = reliability_bins(confidence, right, weight), whole.table[["said", "found", "photos"]]
+    assert np.allclose(ours.to_numpy(float), theirs.to_numpy(float)) and len(ours) == 8
+    assert np.average((confidence - right) ** 2, weights=weight) == pytest.approx(whole.brier)
+
+
+@pytest.fixture(scope="module")
+def recogniser(photo):
+    """It knows two of the people on a photo, and those whom `strangers` adds."""
+    own = Recogniser(detector(), find_backbone("msceleb1m").embedder(), Gallery([], np.zeros((0, 128))))
+    x = own.look(photo).embeddings[:2]
+    own.gallery = Gallery(["Ada", "Bo"], x, threshold=0.7)
+    return own
+
+
+@pytest.mark.parametrize("strangers", [0, 120])
+def test_a_photo_is_named_as_the_pipeline_names_it(photo, recogniser, strangers):
+    (name_faces,) = of_notebook("06_try_it", "name_faces")
+    others = np.random.default_rng(0).normal(size=(strangers, 128)).astype(np.float32)
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    own, before = recogniser.gallery, recogniser.gallery.vectors
+    labels = [*own.labels, *map(str, range(strangers))]
+    large = Gallery(labels, np.vstack([before, others]), own.threshold, cohort_weight=0.5)
+    faces, names, scores = name_faces(photo, Recogniser(recogniser.detector, recogniser.embedder, large))
+    expected = recogniser.look(photo).names(large)
+    assert names == [face["name"] for face in expected] and {"Ada", "Bo", "unknown"} == set(names)
+    assert scores == pytest.approx([face["score"] for face in expected], abs=1e-4)
+    assert len(faces) == len(names) >= 4
+
+
+def test_the_handler_answers_an_event_as_the_deployed_one_does(recogniser):
+    (handler,) = of_notebook("05_deploy_lambda", "handler")
+    handler.__globals__.update(recogniser=recogniser, json=json)
+    content = next(iter(sorted((ROOT / "data/group").glob("*.jpg")))).read_bytes()
+    event = {
+        "requestContext": {"http": {"method": "POST"}},
+        "rawPath": "/v1/recognize",
+        "headers": {"content-type": "image/jpeg"},
+        "body": base64.b64encode(content).decode(),
+        "isBase64Encoded": True,
+    }
+    deployed = Application(Settings())
+    deployed.store._recogniser = recogniser
+    ours, theirs = handler(event), deployed.handle(event)
+    told = [{key: face[key] for key in ("name", "box")} for face in json.loads(theirs["body"])["faces"]]
+    assert ours["statusCode"] == theirs["statusCode"] == 200
+    assert json.loads(ours["body"])["faces"] == told and {face["name"] for face in told} >= {"Ada", "Bo"}
