@@ -93,7 +93,7 @@ def show_filter(weights: np.ndarray, steps: np.ndarray, width: np.ndarray):
                     panel.text(
                         column, row, f"{value + 0:g}", ha="center", va="center", fontsize=9
                     )  # + 0: no -0
-                panel.set(xticks=[], yticks=[], title=colour if line is panels[0] else "")
+                panel.set(xticks=[], yticks=[], title=colour if values is rows["weights, 32 bits"] else "")
                 panel.grid(False)
             line[0].set_ylabel(title, fontsize=9)
     return picture
