@@ -13,7 +13,9 @@ TEMPLATE = np.array(
     [[0.305, 0.395], [0.695, 0.395], [0.5, 0.58], [0.34, 0.76], [0.66, 0.76]], dtype=np.float32
 )
 VIEWS = (1, 2, 4)
+NORMALISATIONS = ("per_image", "fixed", "none")
 TIGHT, WIDE = 16, 32  # margins of straightened crops, and of those along the box (facenet-pytorch's)
+CLOSER = 1.08  # of the second cut of a network with a template
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,26 @@ class Preprocessing:
         Turn and scale the face by its landmarks (similarity transform) instead of cutting along the box.
     normalise : str
         "per_image": subtract the crop's mean, divide by its standard deviation (FaceNet's prewhitening).
-        "fixed": (x - 127.5) / 128.
+        "fixed": (x - 127.5) / 128. "none": as they are, 0 to 255.
+    template : tuple of five (x, y), pixels of the crop
+        Where a network wants the landmarks of straightened faces, in the order of TEMPLATE; without it they come
+        to TEMPLATE within the margin.
     """
 
     size: int = 160
     margin: int = 32
     align: bool = False
     normalise: str = "fixed"
+    template: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self):  # JSON has lists, which have no hash
+        object.__setattr__(self, "template", tuple((float(x), float(y)) for x, y in self.template))
+
+    def targets(self) -> np.ndarray:
+        """Return where the five landmarks of a straightened face come to lie: (5, 2), pixels of the crop."""
+        if self.template:
+            return np.array(self.template)
+        return TEMPLATE * (self.size - self.margin) + self.margin / 2
 
 
 def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
@@ -61,8 +76,13 @@ def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
 def alternate_crop(preprocessing: Preprocessing) -> Preprocessing:
     """Return the other way of cutting: along the box instead of straightened by the landmarks, or the reverse.
 
-    Each with its usual margin: two crops that differ in what lies around the face tell more together.
+    Each with its usual margin: two crops that differ in what lies around the face tell more together. A network with
+    a template knows nothing but faces that lie on it, so there the other way is the same a little closer.
     """
+    if preprocessing.template:
+        middle = preprocessing.size / 2
+        closer = (np.array(preprocessing.template) - middle) * CLOSER + middle
+        return replace(preprocessing, template=tuple(map(tuple, closer.tolist())))
     align = not preprocessing.align
     return replace(preprocessing, align=align, margin=TIGHT if align else WIDE)
 
@@ -140,9 +160,8 @@ def similarity_transform(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _aligned_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
-    size, margin = preprocessing.size, preprocessing.margin
-    targets = TEMPLATE * (size - margin) + margin / 2
-    forward = similarity_transform(face.landmarks, targets)
+    size = preprocessing.size
+    forward = similarity_transform(face.landmarks, preprocessing.targets())
     scale = max(float(np.hypot(forward[0, 0], forward[1, 0])), 1e-6)
     step = max(1, int(1 / scale))
     inverse = np.linalg.inv(np.vstack([forward, [0, 0, 1]]))[:2]
@@ -176,7 +195,7 @@ def normalise(crops: np.ndarray, how: str) -> np.ndarray:
     ----------
     crops : ndarray of shape (n, size, size, 3), uint8, 0 to 255
     how : str
-        "fixed" or "per_image", see `Preprocessing`.
+        One of NORMALISATIONS, see `Preprocessing`.
 
     Returns
     -------
@@ -185,13 +204,15 @@ def normalise(crops: np.ndarray, how: str) -> np.ndarray:
     Raises
     ------
     ValueError
-        If `how` is neither.
+        If `how` is none of them.
     """
+    if how not in NORMALISATIONS:
+        raise ValueError(f"normalise must be one of {', '.join(NORMALISATIONS)}, not {how!r}")
     pixels = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+    if how == "none":
+        return pixels
     if how == "fixed":
         return (pixels - 127.5) / 128.0
-    if how != "per_image":
-        raise ValueError(f"normalise must be 'fixed' or 'per_image', not {how!r}")
     mean = pixels.mean(axis=(1, 2, 3), keepdims=True)
     # A crop of one single colour has no spread: FaceNet bounds the divisor by 1 / sqrt(number of values).
     spread = np.maximum(

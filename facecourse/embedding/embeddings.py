@@ -29,7 +29,8 @@ def face_of(box: Iterable[float], landmarks: Iterable[float], score: float = 1.0
 
 def embedding_store(backbone: Backbone) -> ContentCache:
     """Return where a backbone's embeddings are kept, apart from those of every other variant."""
-    described = json.dumps([asdict(backbone.preprocessing), backbone.views], sort_keys=True)
+    preprocessing = {name: value for name, value in asdict(backbone.preprocessing).items() if value != ()}
+    described = json.dumps([preprocessing, backbone.views], sort_keys=True)
     digest = hashlib.sha256(described.encode()).hexdigest()[:8]
     return ContentCache(f"embeddings-{backbone.name}-{backbone.precision}-{backbone.sha256[:12]}-{digest}")
 

@@ -48,7 +48,9 @@ def draw_map(backbone: Backbone | Embedder, *here: str, picture: str = "group_03
         )
     axes[2].imshow(crop)
     limit = np.abs(vector).max()
-    axes[3].imshow(vector.reshape(-1, 16), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+    axes[3].imshow(
+        np.resize(vector, (-(-len(vector) // 16), 16)), cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto"
+    )
     axes[3].set_box_aspect(1)
     axes[3].set_xlabel(f"{len(vector)} numbers", fontsize=8)
     axes[4].text(0.5, 0.5, name.replace("_", "\n"), ha="center", va="center", fontsize=12)

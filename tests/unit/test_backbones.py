@@ -13,7 +13,6 @@ from facenet_pytorch import InceptionResnetV1
 from facecourse.core import paths
 from facecourse.core.sources import SourceError
 from facecourse.embedding.backbones import (
-    BACKBONES,
     BackboneError,
     build,
     find_backbone,
@@ -24,7 +23,7 @@ from lambda_function.crops import Preprocessing
 from tests.conftest import ROOT
 from tests.unit.file_server import serving
 
-RELEASE = BACKBONES["vggface2"].file
+RELEASE = "20180402-114759-vggface2.pt"
 KERAS = ROOT / "data/downloads/msceleb1m/facenet_keras.h5"
 
 
