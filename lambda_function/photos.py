@@ -88,7 +88,8 @@ def open_photo(
             _check_size(image, max_pixels)
             if image.format in ("JPEG", "MPO"):
                 _check_scans(data)
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(_to_rgb(image))
     except PhotoError:
         raise
     except Image.UnidentifiedImageError:
@@ -162,7 +163,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def shrink(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
