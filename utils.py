@@ -121,7 +121,6 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     )
     from facecourse.metrics.identification import compare_heads, identify, own_people, predict
     from facecourse.metrics.verification import all_pairs
-    from lambda_function.crops import normalise
     from lambda_function.gallery import Gallery
 
     # 04_evaluate
