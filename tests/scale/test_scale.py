@@ -150,15 +150,15 @@ def test_other_photos_make_other_shards(photos, tmp_path, bundle):
 
 
 def test_only_workers_of_this_process_are_killed():  # before Ray is up, which has some
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "FaceWorker"]
+    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "FaceWorker"]
     start = f"import subprocess; print(subprocess.Popen({sleeper!r}, stdout=subprocess.DEVNULL).pid)"
-    pid = int(
-        subprocess.check_output([sys.executable, "-c", start])
-    )  # its parent has ended: not of this process
+    # Its parent has ended: not of this process.
+    pid = int(subprocess.check_output([sys.executable, "-c", start]))
     try:
         assert scale.kill_worker() is None
-        own = subprocess.Popen(sleeper)
-        assert scale.kill_worker() == own.pid and own.wait() == -signal.SIGKILL
+        with subprocess.Popen(sleeper, stdout=subprocess.PIPE) as own:
+            own.stdout.readline()  # a process that has only just begun has no command line yet
+            assert scale.kill_worker() == own.pid and own.wait() == -signal.SIGKILL
     finally:
         os.kill(pid, signal.SIGKILL)  # raises if it has gone
 
