@@ -107,7 +107,7 @@ class Trainer:
         self.epochs, self.patience, self.batch_size = epochs, patience, batch_size
         self.generator = torch.Generator().manual_seed(seed)
         trained = groups or [p for p in module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(trained, learning_rate, weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(trained, learning_rate, weight_decay=0.0, fused=True)
         steps = epochs * math.ceil(len(train[1]) / batch_size)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, max(steps, 1))
         self.history = History()
