@@ -1,6 +1,8 @@
 """Checks of the notebooks' exercises: right, a hint, or not answered yet; a wrong answer never raises."""
 
+import base64
 import copy
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,20 @@ def _unit(*row) -> np.ndarray:
 
 _X, _Y, _XY = _unit(1, 0, 0), _unit(0, 1, 0), _unit(1, 1, 0)
 _PEOPLE = ["Ada", "Bo", "Cy"]
+
+
+def _names_of(photo: bytes) -> list[str]:
+    """Play the recogniser of exercise 6.3: a photo is the word "photo:" and who is in it."""
+    if not isinstance(photo, bytes):
+        raise TypeError(f"a photo is bytes, not {type(photo).__name__}")
+    if not photo.startswith(b"photo:"):
+        raise ValueError("not a photo")
+    return photo[6:].decode().split()
+
+
+def _event(method: str, photo: bytes) -> dict:
+    return {"requestContext": {"http": {"method": method}}, "body": base64.b64encode(photo).decode()}
+
 
 EXERCISES: dict[str, list[Case]] = {
     "1.1": [
@@ -114,6 +130,12 @@ EXERCISES: dict[str, list[Case]] = {
         Case((0.001, 100), 0.0952079, "Not named by any of 100: (1 - 0.001) to the power of 100."),
         Case((0.001, 10000), 0.9999548, "Ten thousand chances make it nearly certain, and never more than 1."),
     ],
+    "4.3": [
+        Case((np.array([0.9, 0.8]), np.array([0.2, 0.1])), 0.0, "A threshold of 0.8 makes no error at all."),
+        Case((np.array([0.9, 0.3]), np.array([0.8, 0.5, 0.2, 0.1])), 0.5, "Compare shares of each kind, not counts."),
+        Case((np.array([0.9, 0.8, 0.6]), np.array([0.7, 0.3, 0.2, 0.1])), 7 / 24, "At 0.7: FMR 1/4, FNMR 1/3."),
+        Case((np.array([0.5, 0.5]), np.array([0.5, 0.5])), 0.5, "Equal scores are accepted together or not at all."),
+    ],
     "5.1": [
         Case((3_000_000,), True, "3 MB grow to 4 MB in base64."),
         Case((6_000_000,), False, "Base64 makes 4 letters of 3 bytes: 6 MB become 8 MB."),
@@ -125,6 +147,12 @@ EXERCISES: dict[str, list[Case]] = {
         Case((1_000_000, 1000, 1024), 16.8667, "A second with 1 GB is one GB-second: 0.0000166667 dollars each."),
         Case((1_000_000, 100, 2048), 3.53333, "Half a GB for two seconds costs as much as 2 GB for half a second."),
     ],
+    "5.3": [
+        Case((np.array([0.0, 0.2, 1.0]), 0.0, 1.0), [0, 51, 255], "A step is (high - low) / 255 wide."),
+        Case((np.array([0.007]), 0.0, 2.55), [1], "0.7 of a step is nearer to 1 than to 0: round."),
+        Case((np.array([-1.0, 0.0, 0.5, 1.55]), -1.0, 1.55), [0, 100, 150, 255], "low becomes 0, so zero is z = -low / s."),
+        Case((np.array([-5.0, 9.0]), -1.0, 1.55), [0, 255], "What lies beyond the range gets its end: clip."),
+    ],
     "6.1": [
         Case((np.array([0.2, 0.9, 0.1]), _PEOPLE, 0.5), "Bo", "The highest score is above the threshold: a name."),
         Case((np.array([0.2, 0.4, 0.1]), _PEOPLE, 0.5), "unknown", "Nobody reaches the threshold."),
@@ -135,6 +163,20 @@ EXERCISES: dict[str, list[Case]] = {
         Case((np.stack([_X, _X]),), _X, "Two equal embeddings: their mean is the same."),
         Case((np.stack([_X, _Y]),), _XY, "The mean of unit vectors is shorter than 1: scale it."),
         Case((np.stack([_Y]),), _Y, "One photo is enough."),
+    ],
+    "6.3": [
+        Case(
+            (_event("POST", b"photo:Ada Bo"), _names_of),
+            {"statusCode": 200, "body": '{"names": ["Ada", "Bo"]}'},
+            "Decode the base64; the body is JSON as text.",
+        ),
+        Case(
+            (_event("POST", b"photo:"), _names_of),
+            {"statusCode": 200, "body": '{"names": []}'},
+            "A photo of nobody is a photo.",
+        ),
+        Case((_event("GET", b"photo:Ada"), _names_of), {"statusCode": 405}, "Only POST brings a photo."),
+        Case((_event("POST", b"%PDF"), _names_of), {"statusCode": 415}, "Catch the ValueError of names_of."),
     ],
     "7.1": [
         Case((10, 2), [5, 5], "Ten photos in two shards: five each."),
@@ -200,11 +242,21 @@ def grade(number: str, answer) -> tuple[str, str]:
 
 
 def _same(given, expected) -> bool:
-    """Compare as values: text and truth exactly, numbers to a thousandth of their size."""
+    """Compare as values: text and truth exactly, numbers to a thousandth of their size; an answer may hold more keys."""
+    if isinstance(expected, dict):
+        return isinstance(given, dict) and all(
+            type(given.get(key)) is type(value) and _read(key, given[key]) == _read(key, value)
+            for key, value in expected.items()
+        )
     if isinstance(expected, (str, bool)):
         return bool(given == expected)
     given, expected = np.asarray(given, np.float64), np.asarray(expected, np.float64)
     return given.shape == expected.shape and np.allclose(given, expected, rtol=1e-3, atol=1e-5)
+
+
+def _read(key: str, value):
+    """Read an answer's body as the JSON it is: spaces and order do not matter."""
+    return json.loads(value) if key == "body" else value
 
 
 def _shown(value) -> str:

@@ -1,5 +1,6 @@
 """Exercises: every solution is accepted by its check, the unanswered cell is not, and a check never raises."""
 
+import base64
 import json
 import re
 
@@ -83,8 +84,35 @@ def test_the_reader_cannot_spoil_the_check():
     assert grade("6.2", lambda e: e.mean(0) / np.linalg.norm(e.mean(0)))[0] == "right"
 
 
+def counted_eer(same, different):
+    errors = [((different >= t).sum(), (same < t).sum()) for t in np.sort(np.append(same, different))[::-1]]
+    accepted, refused = min(errors, key=lambda pair: abs(pair[0] - pair[1]))
+    return (accepted / len(different) + refused / len(same)) / 2
+
+
+def answer_of(
+    event, names_of, pack=lambda names: json.dumps(names, indent=2), decode=base64.b64decode, **more
+):
+    if event["requestContext"]["http"]["method"] != "POST":
+        return {"statusCode": 405}
+    try:
+        return {"statusCode": 200, "body": pack({"names": names_of(decode(event["body"]))})} | more
+    except ValueError:
+        return {"statusCode": 415}
+
+
+def test_an_answer_to_a_request_may_say_more_and_space_its_json_otherwise():
+    assert grade("6.3", lambda *a: answer_of(*a, headers={"Content-Type": "application/json"}))[0] == "right"
+    for wrong in ({"pack": dict}, {"decode": str}, {"statusCode": "200"}, {"body": "Ada Bo"}):
+        grading, told = grade("6.3", lambda *a, wrong=wrong: answer_of(*a, **wrong))
+        assert grading == "wrong" and "JSON as text" in told, wrong
+
+
 def test_almost_right_is_told_what_is_missing():
     assert "shorter than 1" in grade("6.2", lambda e: e.mean(0))[1]
+    assert "not counts" in grade("4.3", counted_eer)[1]
+    assert "clip" in grade("5.3", lambda x, low, high: np.round((x - low) / (high - low) * 255))[1]
+    assert "nearer to 1" in grade("5.3", lambda x, low, high: ((x - low) / (high - low) * 255).astype(int))[1]
     assert "round up" in grade("5.1", lambda b: b * 4 / 3 <= 6 * 1024 * 1024 + 3)[1]
     assert "negative" in grade("2.1", lambda a, b: (
         (w := min(a[2], b[2]) - max(a[0], b[0])) * (h := min(a[3], b[3]) - max(a[1], b[1]))
