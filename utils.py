@@ -156,6 +156,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         rates_with_intervals,
         reliability,
         tpir_at_fpir,
+        trained_on,
     )
     from facecourse.metrics.uncertainty import compare_shares
     from facecourse.metrics.verification import (

@@ -16,7 +16,7 @@ from facecourse.core.paths import outputs_for
 from facecourse.core.report import record
 from facecourse.deployment.package import write_zip
 from facecourse.detection.detector import NETWORKS, mtcnn_folder
-from facecourse.embedding.backbones import Backbone
+from facecourse.embedding.backbones import EIGHT_BITS, Backbone
 from facecourse.embedding.galleries import load_gallery
 from lambda_function.pipeline import BUNDLE_FILES, bundle_version, check_bundle, sha256_of
 
@@ -34,6 +34,8 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
     made_with = gallery.about.get("backbone")
     if made_with not in {replace(backbone, precision=bits).label for bits in ("fp32", "int8")}:
         raise ValueError(f"the gallery holds embeddings of {made_with}, not of {backbone.label}")
+    made = replace(backbone, precision="int8" if made_with.endswith(EIGHT_BITS) else "fp32")
+    gallery.about["backbone"] = made.called  # a label may be a path of this machine
     folder = outputs_for(profile) / "model"
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model.") as work:
         made = Path(work) / "model"

@@ -94,6 +94,7 @@ class Backbone:
     precision: str = "fp32"  # or "int8", see `quantisation.quantise`; torch computes with 32 bits in any case
     views: int = 1  # crops a face is embedded from (test-time augmentation), see `crops.tta_crops`
     dimension: int | None = None  # of the embedding, as listed or described; None: as the weights have it
+    tuned: bool = False  # on the reader's people, as `save_backbone` writes it
 
     @property
     def trainable(self) -> bool:
@@ -106,6 +107,12 @@ class Backbone:
         whole = self.name if self.name in BACKBONES else str(self.path)
         return whole + (EIGHT_BITS if self.precision == "int8" else "")
 
+    @property
+    def called(self) -> str:
+        """What others are told: the label, and of the reader's own weights no path but the name and part of the hash."""
+        whole = self.name if self.name in BACKBONES else f"{self.name}-{self.sha256[:8]}"
+        return whole + (EIGHT_BITS if self.precision == "int8" else "")
+
     def onnx(self) -> Path:
         """Return the ONNX file, exported (and quantised) at the first call and kept by the hash of the weights."""
         folder = paths.CACHE / "backbones"
@@ -116,7 +123,7 @@ class Backbone:
             if not path.exists():
                 from facecourse.embedding.quantisation import calibration_crops, quantise
 
-                print(f"Making {self.label}: its ranges are measured on the photos of five celebrities.")
+                print(f"Making {self.called}: its ranges are measured on the photos of five celebrities.")
                 whole = replace(self, precision="fp32").onnx()
                 quantise(whole, calibration_crops(self.preprocessing), self.preprocessing, path)
             return path
@@ -170,11 +177,11 @@ def default_views(profile: str) -> int:
 def find_backbone(name: str, views: int = 1) -> Backbone:
     """Resolve a backbone by name; its weights are fetched if need be.
 
-    `name` is a key of BACKBONES, or a path: of a state_dict of an Inception-ResNet V1, or of an ONNX file with its
-    description beside it (see `onnx_networks.read_description`); with "-int8" at its end it computes with 8-bit
-    integers. `views` are 1, 2 or 4. Raises BackboneError if `name` is neither a listed name nor a file, or the
-    description is missing or wrong, ValueError for another number of views, core.sources.SourceError if the weights
-    cannot be fetched.
+    `name` is a key of BACKBONES, or a path, seen from here or from the project's folder: of a state_dict of an
+    Inception-ResNet V1, or of an ONNX file with its description beside it (see `onnx_networks.read_description`); with
+    "-int8" at its end it computes with 8-bit integers. `views` are 1, 2 or 4. Raises BackboneError if `name` is neither
+    a listed name nor a file, or the description is missing or wrong, ValueError for another number of views,
+    core.sources.SourceError if the weights cannot be fetched.
     """
     check_views(views)
     whole = str(name).removesuffix(EIGHT_BITS)
@@ -185,8 +192,8 @@ def find_backbone(name: str, views: int = 1) -> Backbone:
         return Backbone(
             whole, path, sha256_of(path), listed.preprocessing, precision, views, listed.dimension
         )
-    path = Path(whole)
-    if not path.is_file():
+    path = next((path for path in (Path(whole), paths.ROOT / whole) if path.is_file()), None)
+    if path is None:
         raise BackboneError(
             f"BACKBONE is {whole!r}: neither one of {', '.join(BACKBONES)} nor a file that exists"
         )
@@ -195,8 +202,11 @@ def find_backbone(name: str, views: int = 1) -> Backbone:
 
         preprocessing, dimension = read_description(path)
         return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views, dimension)
-    preprocessing = _read(path)[1] or Preprocessing(normalise="fixed")
-    return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views)
+    settings = _read(path)[1]
+    preprocessing = settings or Preprocessing(normalise="fixed")
+    return Backbone(
+        path.stem, path, sha256_of(path), preprocessing, precision, views, tuned=settings is not None
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:

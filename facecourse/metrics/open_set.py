@@ -72,16 +72,21 @@ def open_set(
     return OpenSet(scores, best == known.labels, predict(vectors, non_mated, cohort_weight)[1])
 
 
+def trained_on(gallery: Gallery) -> bool:
+    """Return whether the gallery's head, or the network behind it, was trained on the people in it."""
+    return gallery.about["kind"] != "nearest centroid" or bool(gallery.about.get("tuned"))
+
+
 def evidence_for(
     gallery: Gallery, sets: dict[str, PhotoSet], persons: np.ndarray, table: np.ndarray, fpir: float
 ) -> Evidence:
     """Collect what a gallery's threshold may rest on, for `Gallery.rest_on`.
 
-    Means of photos (nearest centroid): the training photos, each person left out in turn. A trained head has pushed
+    Means of photos (nearest centroid): the training photos, each person left out in turn. What was trained has pushed
     its people's photos away from all others, so leaving one out would flatter: the strangers of val, and val's photos
     of known people. `persons` (len(manifest),) are the manifest's; `table` is from `shipped_table`.
     """
-    if gallery.about["kind"] == "nearest centroid":
+    if not trained_on(gallery):
         photos = sets["train"]
         known = np.ones(len(photos), bool)
         own = left_out(photos.embeddings, photos.labels)

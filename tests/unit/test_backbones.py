@@ -133,7 +133,7 @@ def test_every_tensor_must_be_there_in_its_shape_and_no_other(state):
         build({**state, "conv2d_1a.conv.weight": torch.zeros(32, 1, 3, 3)})
 
 
-def test_own_weights_bring_their_preprocessing_along(tmp_path, state):
+def test_own_weights_bring_their_preprocessing_along(tmp_path, state, monkeypatch):
     network, settings_of_it = build(state), Preprocessing(normalise="per_image", margin=0.3)
     save_backbone(network, settings_of_it, tmp_path / "tuned.pt")
     backbone = find_backbone(f"{tmp_path / 'tuned.pt'}-int8")
@@ -142,6 +142,8 @@ def test_own_weights_bring_their_preprocessing_along(tmp_path, state):
         "int8",
     ) and backbone.preprocessing == settings_of_it
     assert find_backbone(backbone.label) == backbone
+    monkeypatch.setattr(paths, "ROOT", tmp_path)  # a path as `make run` takes it, in a notebook's folder
+    assert find_backbone("tuned.pt").path == tmp_path / "tuned.pt"
     found, expected = backbone.network().state_dict(), network.state_dict()
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 
 from facecourse.core import paths
 from facecourse.core.paths import MissingInput
 from facecourse.deployment import bundle
-from facecourse.embedding.backbones import Backbone, find_backbone
+from facecourse.embedding.backbones import Backbone, find_backbone, save_backbone
 from facecourse.embedding.galleries import load_gallery, save_gallery
-from lambda_function.crops import Preprocessing
+from lambda_function.crops import Preprocessing, normalise
 from lambda_function.gallery import Gallery
 from lambda_function.pipeline import BUNDLE_FILES, BundleError, Recogniser, check_bundle, unpack_bundle
 
@@ -72,6 +73,34 @@ def test_the_recogniser_has_gallery_decision_and_preprocessing(msceleb1m, tmp_pa
     report = json.loads((tmp_path / "sample" / "report.json").read_text())
     size = (built / "backbone.onnx").stat().st_size / 1e6
     assert report["export"]["onnx_mb"] == pytest.approx(size, abs=0.01) and size > 80
+
+
+def test_a_tuned_network_goes_from_its_file_through_gallery_and_threshold_into_the_bundle(
+    msceleb1m, tmp_path, monkeypatch
+):
+    networks = bundle.mtcnn_folder()
+    monkeypatch.setattr(bundle, "mtcnn_folder", lambda: networks)
+    monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    network = msceleb1m.network()
+    with torch.no_grad():
+        network.last_linear.weight.mul_(torch.rand(128, 1) + 0.5)
+    save_backbone(network, msceleb1m.preprocessing, tmp_path / "msceleb1m-tuned.pt")
+    tuned = find_backbone(str(tmp_path / "msceleb1m-tuned.pt"), 2)
+    save_gallery("sample", gallery_of(tuned.label))
+    gallery = load_gallery("sample")
+    built = bundle.build_bundle("sample", find_backbone(gallery.about["backbone"], gallery.about["views"]))
+    tool, crops = (
+        Recogniser.load(built),
+        np.random.default_rng(1).integers(0, 256, (2, 160, 160, 3), np.uint8),
+    )
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(normalise(crops, "per_image"))).numpy()
+    assert np.abs(tool.embedder.embed(crops) - expected).max() < 1e-4
+    assert np.abs(msceleb1m.embedder().embed(crops) - expected).max() > 1e-2
+    # Nothing of this machine is deployed, and what was trained on the gallery's people is said to be.
+    assert tool.gallery.about["backbone"] == f"msceleb1m-tuned-{tuned.sha256[:8]}"
+    assert tuned.tuned and not msceleb1m.tuned
 
 
 def test_every_network_is_torchs(msceleb1m):

@@ -202,8 +202,10 @@ def test_a_trained_heads_own_people_are_no_strangers_and_means_are():
     assert means.strangers.all() and len(means.photos) == len(train)
     first = train.embeddings[1:6].sum(0)
     assert means.own[0] == pytest.approx(train.embeddings[0] @ first / np.linalg.norm(first), abs=1e-6)
-    gallery.about["kind"] = "cosface"
-    trained = evidence_for(gallery, sets, persons, np.zeros((0, 3)), 0.01)
+    for about in ({"kind": "nearest centroid", "tuned": True}, {"kind": "cosface"}):
+        gallery.about = about
+        trained = evidence_for(gallery, sets, persons, np.zeros((0, 3)), 0.01)
+        assert len(trained.photos) == len(val) + len(unknown)
     assert trained.strangers.tolist() == [False] * 24 + [True] * 10
     assert len(np.unique(trained.owners[24:])) == 5 and trained.owners[24:].max() < 0
     assert trained.own[:24] == pytest.approx((val.embeddings * gallery.vectors[val.labels]).sum(1))
