@@ -52,7 +52,7 @@ def compare_variants(profile: str, backbone: Backbone, runs: int = 15) -> pd.Dat
     signs = [-1 if name in ERRORS else 1 for name in table.columns]
     table["points lost"] = ((table.iloc[0] - table) * signs).max(axis=1).clip(lower=0) + 0.0  # no -0
     table["answers changed"] = [int((found != names[backbone.precision]).sum()) for found in names.values()]
-    table.insert(0, "ms per face", _milliseconds(variants, runs))
+    table.insert(0, "ms per face", milliseconds(variants, runs))
     table.insert(0, "MB", [variant.onnx().stat().st_size / 1e6 for variant in variants.values()])
     return table
 
@@ -94,16 +94,20 @@ def _figures(manifest: pd.DataFrame, embeddings: np.ndarray, gallery: Gallery) -
     return {"top-1 %": 100 * top1, "FPIR %": 100 * fpir, "FNIR %": 100 * fnir}
 
 
-def _milliseconds(variants: dict[str, Backbone], runs: int) -> list[float]:
-    """Time one face on one thread, the variants in turn: what else the machine does then hits all alike."""
+def milliseconds(variants: dict[str, Backbone], runs: int = 15) -> list[float]:
+    """Time one face of all a network's views on one thread, in ms: the median.
+
+    The variants run in turn: what else the machine does then hits all alike.
+    """
     tools = [variant.embedder(threads=1) for variant in variants.values()]
-    first = next(iter(variants.values()))
-    shape = (1, first.views, first.preprocessing.size, first.preprocessing.size, 3)
-    crops = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    chance, crops = np.random.default_rng(0), []
+    for variant in variants.values():
+        size = variant.preprocessing.size
+        crops.append(chance.integers(0, 256, (1, variant.views, size, size, 3), np.uint8))
     seconds = np.zeros((runs + 2, len(tools)))
     for run in seconds:
         for place, tool in enumerate(tools):
             start = time.perf_counter()
-            tool.embed(crops)
+            tool.embed(crops[place])
             run[place] = time.perf_counter() - start
     return (1000 * np.median(seconds[2:], axis=0)).tolist()  # the first ones warm up

@@ -27,6 +27,11 @@ DEFAULTS = {"sample": "msceleb1m", "lfw": "msceleb1m" + EIGHT_BITS}  # name by p
 DEFAULT_VIEWS = 4  # of each face: four times the work of one, and on LFW's View 1 no better (tools.choices)
 EXPORT_VERSION, QUANTISATION_VERSION = 1, 1  # parts of the kept files' names: raise them with what they hold
 TRAINING_CLASSES = ("logits.weight", "logits.bias")  # of the release files; of no use here
+# Blocks that add to what passes them, so that a network goes on without one: a smaller one lacks some (tools.smaller).
+RESIDUAL = (
+    *(f"repeat_{part}.{i}" for part, count in ((1, 5), (2, 10), (3, 5)) for i in range(count)),
+    "block8",
+)
 
 
 class BackboneError(ValueError):
@@ -230,7 +235,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:
 def build(state: dict[str, torch.Tensor]) -> nn.Module:
     """Build an Inception-ResNet V1 around a state_dict; `last_linear` tells the length of the embedding.
 
-    Raises BackboneError if a tensor is missing, superfluous or of another shape.
+    Of RESIDUAL, a block of which the state_dict holds nothing is left out. Raises BackboneError if another tensor is
+    missing, one is superfluous or of another shape.
     """
     from facenet_pytorch import InceptionResnetV1
     from torch import nn
@@ -241,6 +247,9 @@ def build(state: dict[str, torch.Tensor]) -> nn.Module:
     network = InceptionResnetV1()
     network.last_linear = nn.Linear(1792, len(last), bias=False)
     network.last_bn = nn.BatchNorm1d(len(last), eps=0.001)
+    for block in RESIDUAL:
+        if not any(name.startswith(f"{block}.") for name in state):
+            network.set_submodule(block, nn.Identity())
     own = network.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:

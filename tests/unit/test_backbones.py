@@ -18,6 +18,7 @@ from facecourse.embedding.backbones import (
     find_backbone,
     save_backbone,
 )
+from facecourse.embedding.export import fold
 from facecourse.embedding.keras import keras_state
 from lambda_function.crops import Preprocessing
 from tests.conftest import ROOT
@@ -119,6 +120,16 @@ def test_a_damaged_file_is_said_to_be_one_and_an_unknown_name_lists_the_known_on
         find_backbone(str(path)).network()
     with pytest.raises(BackboneError, match="msceleb1m, vggface2, casia-webface"):
         find_backbone("resnet50")
+
+
+def test_a_left_out_block_adds_nothing(state):
+    nothing = {k: v * 0 if k.startswith("repeat_3.2.conv2d.") else v for k, v in state.items()}
+    smaller = build({k: v for k, v in state.items() if not k.startswith("repeat_3.2.")})
+    pixels = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, whole = build(nothing)(pixels), build(state)(pixels)
+        assert torch.allclose(fold(smaller)(pixels), expected, atol=1e-5)
+    assert not torch.allclose(expected, whole, atol=1e-3)
 
 
 def test_every_tensor_must_be_there_in_its_shape_and_no_other(state):
