@@ -3,14 +3,14 @@
 import sys
 
 from facecourse.core import sources
-from facecourse.detection import centerface, detector
+from facecourse.detection import detector, yunet
 from facecourse.embedding.backbones import find_backbone
 
 STEPS = {
     "weights of msceleb1m": sources.msceleb1m_weights,
     "photos of five celebrities, which calibrate 8 bits": sources.celebrity_photos,
     "MTCNN as ONNX": detector.mtcnn_folder,
-    "CenterFace as ONNX, to compare with": centerface.centerface_network,
+    "YuNet as ONNX, to compare with": yunet.yunet_network,
     "msceleb1m as ONNX, in 32 and in 8 bits (a minute)": lambda: find_backbone("msceleb1m-int8").onnx(),
 }
 

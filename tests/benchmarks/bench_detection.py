@@ -10,8 +10,8 @@ import numpy as np
 
 from facecourse.core.paths import DATA, ROOT
 from facecourse.core.sources import SourceError, lfw_photos
-from facecourse.detection.centerface import CenterFace
 from facecourse.detection.detector import mtcnn_folder
+from facecourse.detection.yunet import YuNet
 from lambda_function.mtcnn import Mtcnn
 from lambda_function.photos import open_photo
 from tests.conftest import mirror
@@ -50,8 +50,8 @@ def rows() -> list[dict]:
         _speed("MTCNN one by one, groups 1200 x 800", ours, theirs, groups),
     ]
     try:
-        newer = CenterFace(threads=THREADS).detect  # MTCNN need not beat it
-        table.append(_speed(f"MTCNN against CenterFace, one by one, {first}", ours, newer, images))
+        newer = YuNet(threads=THREADS).detect  # MTCNN need not beat it
+        table.append(_speed(f"MTCNN against YuNet, one by one, {first}", ours, newer, images))
     except SourceError:
         pass
     table += [_lower_bound(images, first), *_memory()]

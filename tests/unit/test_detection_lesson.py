@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from facecourse.core.sources import SourceError
-from facecourse.detection.centerface import reference_detector
 from facecourse.detection.detector import detector
+from facecourse.detection.yunet import reference_detector
 from facecourse.detection_lesson import alignment
 from facecourse.detection_lesson.alignment import alignment_effect
 from facecourse.detection_lesson.failures import (
@@ -52,7 +52,7 @@ def reference():
     try:
         return reference_detector()
     except SourceError:
-        pytest.skip("CenterFace is not here: no package registry")
+        pytest.skip("YuNet is not here: no package registry")
 
 
 def face_at(*box, landmarks=None, score=0.9):
@@ -147,12 +147,12 @@ def test_a_readers_own_photos_are_looked_at_first(truth):
     assert names == [truth["path"][1].name] + [truth["path"][0].name] * 3
 
 
-def test_centerface_finds_the_rendered_faces(truth, reference):
+def test_yunet_finds_the_rendered_faces(truth, reference):
     table = compare_on_truth(truth[truth["group"]])
     assert (table["found"] >= 32).all() and (table["false alarms"] == 0).all()
 
 
-def test_centerface_landmarks_are_in_the_same_order(truth, reference):
+def test_yunet_landmarks_are_in_the_same_order(truth, reference):
     row = truth.iloc[1]
     (face,) = reference.detect([open_photo(row["path"])])[0]
     eyes = np.linalg.norm(row["landmarks"][1] - row["landmarks"][0])
