@@ -39,17 +39,20 @@ class IntegralImage:
 
     def level(self, height: int, width: int, rows: slice = slice(None)) -> np.ndarray:
         """Return the photo, or some `rows` of it, at another size: (3, height, width) float32, 0 to 255."""
-        top, bottom = (edge[0, rows] for edge in windows(np.array([0]), np.array([self.height]), height))
-        left, right = (edge[0] for edge in windows(np.array([0]), np.array([self.width]), width))
-        area = (bottom - top)[:, None] * (right - left)
-        out = np.empty((3, *area.shape), np.float32)
-        for table, bits, channels in self._fitting(area):
+        (top,), (bottom,) = windows(np.array([0]), np.array([self.height]), height)
+        (left,), (right,) = windows(np.array([0]), np.array([self.width]), width)
+        top, bottom = top[rows], bottom[rows]
+        tall, wide = bottom - top, right - left
+        heights = np.arange(tall.min(), tall.max() + 1)  # two or three: windows of a level are nearly alike
+        out = np.empty((3, len(tall), width), np.float32)
+        for table, bits, channels in self._fitting(heights[-1] * wide.max()):
             bands = table.take(bottom, axis=0)
             bands -= table.take(top, axis=0)
             sums = bands.take(right, axis=1)
             sums -= bands.take(left, axis=1)
             _unpack(sums, bits, out[channels])
-        out *= np.float32(1) / area.astype(np.float32)
+        area = (heights[:, None] * wide).astype(np.float32)
+        out *= (np.float32(1) / area).take(tall - heights[0], axis=0)
         return out
 
     def crops(self, boxes: np.ndarray, size: int) -> np.ndarray:
@@ -64,7 +67,7 @@ class IntegralImage:
         stride = self.width + 1
         top, bottom = (top * stride)[:, :, None], (bottom * stride)[:, :, None]
         left, right = left[:, None, :], right[:, None, :]
-        for table, bits, channels in self._fitting(area):
+        for table, bits, channels in self._fitting(area.max(initial=0)):
             flat = table.ravel()
             sums = flat.take(bottom + right)
             sums -= flat.take(bottom + left)
@@ -74,9 +77,9 @@ class IntegralImage:
         out *= (np.float32(1) / area.astype(np.float32))[:, None]
         return out
 
-    def _fitting(self, area: np.ndarray) -> list[tuple[np.ndarray, int, slice]]:
-        """Return the tables in which the sums over windows of these areas fit."""
-        bits = NARROW if area.max(initial=0) * 255 < 1 << NARROW else WIDE
+    def _fitting(self, area: int) -> list[tuple[np.ndarray, int, slice]]:
+        """Return the tables in which the sums over windows of so many pixels fit."""
+        bits = NARROW if area * 255 < 1 << NARROW else WIDE
         groups = [slice(0, 3)] if bits == NARROW else [slice(0, 2), slice(2, 3)]
         if bits not in self._tables:
             self._tables[bits] = [self._running_sums(bits, group) for group in groups]
@@ -88,8 +91,9 @@ class IntegralImage:
 
         def pack(top: int) -> None:
             part = self._image[top : top + step]
-            packed = np.zeros(part.shape[:2], np.uint64)
-            for channel in reversed(range(3)[channels]):
+            *lower, highest = range(3)[channels]
+            packed = part[..., highest].astype(np.uint64)
+            for channel in reversed(lower):
                 packed <<= np.uint64(bits)
                 packed |= part[..., channel]
             np.cumsum(packed, axis=1, out=sums[top + 1 : top + 1 + step, 1:])
@@ -105,5 +109,6 @@ def _unpack(sums: np.ndarray, bits: int, out: np.ndarray) -> None:
     mask, field = np.uint64((1 << bits) - 1), np.empty_like(sums)
     for place, channel in enumerate(out):
         np.right_shift(sums, np.uint64(bits * place), out=field)
-        np.bitwise_and(field, mask, out=field)
+        if place < len(out) - 1:  # nothing lies above the last one
+            np.bitwise_and(field, mask, out=field)
         channel[...] = field.view(np.int64)  # CPUs turn signed numbers into floats faster

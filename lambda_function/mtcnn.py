@@ -23,7 +23,8 @@ MAX_SIDE = 1600  # longer photos are searched at this size: faces of 20 pixels t
 # At most so many windows, candidates and faces are looked at, the likeliest first: a picture tiled with tiny faces
 # has 120,000 windows and would take a minute. A photo of a hundred people stays below.
 MOST_WINDOWS, MOST_CANDIDATES, MOST_FACES = 10_000, 3_000, 1_000
-STRIP = 48 * 1024  # pixels of a level that go through P-Net at once: its layers then stay in the CPU's cache
+# So many pixels of a level, and crops, go through a network at once: its layers then stay in the CPU's cache.
+STRIP, CROPS = 32 * 1024, 16
 
 
 @dataclass
@@ -140,7 +141,7 @@ class Mtcnn:
         clipped = clip_boxes(boxes, pixels.width, pixels.height)
         inside = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
         boxes, clipped = boxes[inside], clipped[inside]
-        parts = np.array_split(clipped, max(1, min(self.threads, len(boxes) // 4), len(boxes) // 256))
+        parts = np.array_split(clipped, max(1, min(self.threads, len(boxes) // 4), -(-len(boxes) // CROPS)))
         answers = zip(*map_fn(lambda part: _run(network, pixels.crops(part, size)), parts), strict=True)
         *others, faces = (np.concatenate(answer) for answer in answers)
         sure = faces[:, 0] > np.float32(threshold)
