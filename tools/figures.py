@@ -34,11 +34,23 @@ GROUPS = ("label", "group", "people", "photos", "right", "wrong", "refused", "in
 
 
 def add(profile: str, folder: Path) -> None:
-    """Put the run in `folder` (report.json, seconds.json, perhaps groups.json) into docs/figures.json and the texts."""
+    """Put the run in `folder` (report.json, seconds.json, perhaps groups.json) into docs/figures.json and the texts.
+
+    A run of some notebooks alone changes what it measured; the other figures of the profile stay.
+    """
     report = json.loads((folder / "report.json").read_text())
     if (folder / "groups.json").exists():
         put("groups", json.loads((folder / "groups.json").read_text()))
-    put(profile, report | {"notebooks": json.loads((folder / "seconds.json").read_text())})
+    report["notebooks"] = json.loads((folder / "seconds.json").read_text())
+    before = json.loads((ROOT / "docs/figures.json").read_text()).get(profile, {})
+    put(profile, _newer(report, before))
+
+
+def _newer(value, before):
+    """Return a figure as it is measured now, or as it was where it is None now; so, too, by name in dictionaries."""
+    if isinstance(value, dict) and isinstance(before, dict):
+        return before | {name: _newer(part, before.get(name)) for name, part in value.items()}
+    return before if value is None else value
 
 
 def put(key: str, figures: dict | list) -> None:

@@ -23,6 +23,7 @@ FIGURES = {
     "tar_at_far_1e3": "TAR at FMR 0.001 over the pairs of question 2",
     "cosines": "pairs in a hundred bins of the cosine from -1 to 1, mated and non-mated",
     "worse": "FNMR, with its interval, by what was done to one photo of each pair, at the cosine of FMR 0.001 as they are",
+    "clusters": "BCubed precision and recall, with intervals, by distance, on the people reported; how many they are",
     "unknown_far": "FPIR: share of strangers' photos, which chose nothing, that get a name",
     "unknown_frr": "FNIR: share of known people's test photos refused or misnamed at the same threshold",
     "intervals": "95 % intervals of the shares above, by name: people are drawn anew",

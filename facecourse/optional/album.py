@@ -155,20 +155,20 @@ def corrections(labels: np.ndarray, persons: np.ndarray) -> tuple[int, int]:
     return int((table.sum(0) - 1).sum()), int((table.sum(1) - 1).sum())
 
 
-def plot_cluster_curves(curves: dict[str, pd.DataFrame], chosen: float):
-    """Draw BCubed precision and recall against the distance, for each group of people, the chosen distance dashed."""
-    picture, axes = figure(1, len(curves), width=4.4, height=3.2, squeeze=False, sharey=True)
-    for panel, (name, table) in zip(axes[0], curves.items(), strict=True):
+def plot_cluster_curves(curves: dict[str, tuple[pd.DataFrame, float]]):
+    """Draw BCubed precision and recall against the distance, for each group of people, its chosen distance dotted."""
+    picture, axes = figure(1, len(curves), width=10.5 / len(curves), height=3.2, squeeze=False, sharey=True)
+    for panel, (name, (table, chosen)) in zip(axes[0], curves.items(), strict=True):
         for rate, colour, line in (("precision", "blue", "-"), ("recall", "orange", "--")):
             panel.plot(table.distance, table[rate], label=rate, color=COLOURS[colour], linestyle=line)
             panel.fill_between(
                 table.distance, table[f"{rate} low"], table[f"{rate} high"], alpha=0.2, color=COLOURS[colour]
             )
-        panel.axvline(chosen, color=COLOURS["black"], linestyle=":", linewidth=1.5)
-        panel.set(xlabel="cosine distance up to which clusters are joined", ylim=(0, 1.02))
+        panel.axvline(chosen, color=COLOURS["black"], linestyle=":", linewidth=1.5, label="chosen")
+        panel.set(xlabel="clusters joined up to this distance", ylim=(0, 1.02))
         panel.set_title(name, fontsize=10)
     axes[0, 0].set_ylabel("BCubed (band: 95 %)")
-    axes[0, 0].legend(loc="lower center")
+    axes[0, 0].legend(loc="lower left")
     return picture
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import nbformat
 import numpy as np
@@ -111,3 +112,26 @@ def test_errors_by_group_are_counted_without_the_photos_own_help():
     with_, without = groups.table(labels, people, best == [0, 0, 1, 1], np.array([True, False, True, True]))
     assert (with_["right"], with_["wrong"], with_["refused"], with_["people"]) == (1, 0, 1, 1)
     assert (without["right"], without["wrong"], without["refused"]) == (1, 1, 0)
+
+
+def test_a_run_of_one_notebook_changes_what_it_measured_and_keeps_the_other_figures(tmp_path, monkeypatch):
+    for name in ("README.md", "docs/MODEL_CARD.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no table")
+    before = {
+        "lfw": {"test_top1": 0.99, "seconds": {"embed": 9}, "notebooks": {"01_a": 5}, "machine": "2 cores"}
+    }
+    (tmp_path / "docs/figures.json").write_text(json.dumps(before))
+    (tmp_path / "report.json").write_text(
+        json.dumps({"test_top1": None, "clusters": {"people": 4}, "seconds": {"embed": None}})
+    )
+    (tmp_path / "seconds.json").write_text(json.dumps({"09_b": 7}))
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    figures.add("lfw", tmp_path)
+    assert json.loads((tmp_path / "docs/figures.json").read_text())["lfw"] == {
+        "test_top1": 0.99,
+        "machine": "2 cores",
+        "clusters": {"people": 4},
+        "seconds": {"embed": 9},
+        "notebooks": {"01_a": 5, "09_b": 7},
+    }
