@@ -83,9 +83,9 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_found,
         roll_of,
         rules_on_groups,
-        true_faces,
     )
     from facecourse.metrics.verification import official_pairs
+    from facecourse.photos.truth import true_faces
     from lambda_function.area import IntegralImage
     from lambda_function.crops import TEMPLATE
 
@@ -168,8 +168,8 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         ten_folds,
     )
     from facecourse.photos.checks import doubled_people, wrongly_named
-    from facecourse.photos.dataset import true_conditions
     from facecourse.photos.lists import in_training_data, perceived_groups
+    from facecourse.photos.truth import true_conditions
 
     # 05_deploy_lambda
     from facecourse.app.pictures import plot_result
@@ -246,8 +246,8 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         corrections,
         plot_cluster_curves,
         plot_frames,
-        true_names,
     )
+    from facecourse.photos.truth import true_kinship, true_names
 
 _MODULE_OF = {
     helper.name: node.module

@@ -1,6 +1,5 @@
 """Detection measured against what is known of the photos: faces found, the right face, faces made hard to find."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,18 +8,18 @@ import pandas as pd
 from PIL import Image
 
 from facecourse.core.figures import COLOURS, figure
-from facecourse.core.paths import DATA, ROOT
+from facecourse.core.paths import ROOT
 from facecourse.detection.detector import detect_photos, detector
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
 from facecourse.metrics.verification import FoldResult, Pairs, similarities, ten_folds
+from facecourse.photos.truth import SAME
 from lambda_function.boxes import iou
 from lambda_function.faces import select_face
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import sha256_of
 
 RULES = ("largest", "centre", "size_and_centre")
-POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")  # a person's right is on our left
 CHANGES = {  # how a photo is made harder, what the amount means, and the amounts that are tried
     "turned": ("degrees", (0, 15, 30, 45, 60, 90)),
     "shrunk": ("height of the face, pixels", (80, 40, 24, 16, 10)),
@@ -33,26 +32,6 @@ def roll_of(landmarks: np.ndarray) -> float:
     """Return by how many degrees the line between the eyes of (5, 2) landmarks is turned, clockwise positive."""
     right, down = landmarks[1] - landmarks[0]
     return float(np.degrees(np.arctan2(down, right)))
-
-
-def true_faces() -> pd.DataFrame:
-    """Return every rendered face of the sample that is in data/: path, name, group (bool), condition, box, landmarks, roll.
-
-    Condition says what makes a portrait hard, "plain" if nothing does, and is "" in group pictures. Box (4,) and
-    landmarks (5, 2) are in pixels, landmarks in MTCNN's order; roll is in degrees.
-    """
-    portraits = json.loads((DATA / "photos.json").read_text())
-    faces = [(DATA / path, path.split("/")[1], False, face) for path, face in portraits.items()]
-    for photo in json.loads((DATA / "group" / "groups.json").read_text()):
-        path = DATA / "group" / photo["file"]
-        faces += [(path, face["name"], True, face) for face in photo["faces"]]
-    rows = []
-    for path, name, group, face in faces:
-        if path.exists():  # a reader may have put photos of their own into data/people
-            points = np.array([face[point] for point in POINTS], np.float32)
-            box, condition = np.array(face["box"], np.float32), face.get("condition", "")
-            rows.append((path, name, group, condition, box, points, roll_of(points)))
-    return pd.DataFrame(rows, columns=["path", "name", "group", "condition", "box", "landmarks", "roll"])
 
 
 def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
@@ -69,7 +48,7 @@ def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
         faces, face, shared, error = found[sums[row.path]], None, 0.0, np.nan
         if faces:
             overlap = iou(np.stack([face.box for face in faces]), row.box[None])[:, 0]
-            face, shared = faces[overlap.argmax()] if overlap.max() > 0.3 else None, float(overlap.max())
+            face, shared = faces[overlap.argmax()] if overlap.max() > SAME else None, float(overlap.max())
         if face:
             eyes = np.linalg.norm(row.landmarks[1] - row.landmarks[0])
             error = float(np.linalg.norm(face.landmarks - row.landmarks, axis=1).max() / max(eyes, 1e-6))

@@ -5,7 +5,7 @@ import pandas as pd
 
 from facecourse.core.figures import COLOURS, figure
 from facecourse.embedding.photo_sets import centroids
-from facecourse.photos.dataset import true_conditions
+from facecourse.photos.truth import true_conditions
 
 RELATIONS = ("same person", "same, years later", "twin", "sibling", "no kin")
 

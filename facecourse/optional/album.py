@@ -1,7 +1,6 @@
 """What notebook 09 needs: an album's faces, how good its clusters are, a camera."""
 
 import base64
-import json
 from pathlib import Path
 
 import ipywidgets
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from facecourse.core.figures import COLOURS, figure
-from facecourse.core.paths import DATA, in_colab
+from facecourse.core.paths import in_colab
 from facecourse.detection.detector import detect_photos
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces
@@ -43,32 +42,6 @@ def album_faces(files: list[Path], backbone: Backbone) -> tuple[pd.DataFrame, np
     embeddings = embed_faces(table.path.tolist(), table.sha256.tolist(), table.face.tolist(), backbone)
     kept = np.isfinite(embeddings).all(1)
     return table[kept].reset_index(drop=True), embeddings[kept]
-
-
-def true_names(faces: pd.DataFrame) -> pd.DataFrame:
-    """Return who each face of the sample is (name, age, condition) by the renderer's truth; "" where it says nothing.
-
-    A detected face is the true one whose eyes and mouth lie nearest, if that is within half the width of its box.
-    """
-    truth = {
-        str(DATA / path): [face] for path, face in json.loads((DATA / "photos.json").read_text()).items()
-    }
-    for path, known in truth.items():
-        known[0]["name"] = Path(path).parent.name
-    for photo in json.loads((DATA / "group" / "groups.json").read_text()):
-        truth[str(DATA / "group" / photo["file"])] = photo["faces"]
-    rows = []
-    for path, face in zip(faces.path, faces.face, strict=True):
-        best, near = {}, 0.5
-        for known in truth.get(str(path), []):
-            centre = np.mean(
-                [known[point] for point in ("left_eye", "right_eye", "mouth_left", "mouth_right")], axis=0
-            )
-            away = np.hypot(*(face.landmarks[[0, 1, 3, 4]].mean(0) - centre)) / (face.box[2] - face.box[0])
-            if away < near:
-                best, near = known, away
-        rows.append((best.get("name", ""), best.get("age", np.nan), best.get("condition", "")))
-    return pd.DataFrame(rows, columns=["name", "age", "condition"], index=faces.index)
 
 
 def chinese_whispers(similarity: np.ndarray, least: float, rounds: int = 20, seed: int = 0) -> np.ndarray:
@@ -168,7 +141,7 @@ def plot_cluster_curves(curves: dict[str, tuple[pd.DataFrame, float]]):
         panel.set(xlabel="clusters joined up to this distance", ylim=(0, 1.02))
         panel.set_title(name, fontsize=10)
     axes[0, 0].set_ylabel("BCubed (band: 95 %)")
-    axes[0, 0].legend(loc="lower left")
+    picture.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return picture
 
 

@@ -327,14 +327,6 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
 
 
-def true_conditions(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return what data/photos.json says of each photo of a manifest: kinship, age, yaw, condition, pixels; nan elsewhere."""
-    truth = json.loads((paths.DATA / "photos.json").read_text())
-    keys = [path.removeprefix("data/") for path in manifest["path"]]
-    table = pd.DataFrame([truth.get(key, {}) for key in keys], index=manifest.index)
-    return table.reindex(columns=["kinship", "age", "yaw", "condition", "pixels"])
-
-
 def load_manifest(profile: str) -> pd.DataFrame:
     """Return the manifest that `assemble` wrote."""
     return pd.read_parquet(require(outputs_for(profile) / "manifest.parquet", "01_assemble_dataset"))

@@ -11,13 +11,13 @@ from torch.nn import functional
 from facecourse.core import sources
 from facecourse.core.paths import PEOPLE_DIR
 from facecourse.detection.detector import detect_photos
-from facecourse.detection_lesson.truth import true_faces
 from facecourse.embedding.backbones import Backbone, find_backbone
 from facecourse.embedding.embeddings import embed_faces, load_crops
 from facecourse.embedding.photo_sets import centroids
 from facecourse.heads.cosine import CosineHead
 from facecourse.heads.training import Trainer, seed_everything
 from facecourse.metrics.verification import Pairs, read_pairs, similarities, ten_folds
+from facecourse.photos.truth import true_faces
 from lambda_function.crops import Preprocessing, normalise
 from lambda_function.faces import select_face
 from lambda_function.pipeline import sha256_of

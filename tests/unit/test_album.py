@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from facecourse.optional import album
-from lambda_function.faces import Face
 
 
 def blobs():
@@ -59,22 +58,6 @@ def test_corrections_by_hand_lead_from_clusters_to_people():
         1,
         1,
     )  # b out of 0, then with the other b
-
-
-def test_faces_get_the_name_of_the_nearest_true_face_of_their_photo():
-    path = album.DATA / "people/Ada_Ferro/Ada_Ferro_0001.jpg"
-    truth = album.json.loads((album.DATA / "photos.json").read_text())["people/Ada_Ferro/Ada_Ferro_0001.jpg"]
-    points = np.array(
-        [truth[p] for p in ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")], np.float32
-    )
-    box = np.array(truth["box"], np.float32)
-    faces = pd.DataFrame(
-        {
-            "path": [path, path, path.parent / "mine.jpg"],
-            "face": [Face(box, points, 1), Face(box, points + 200, 1), Face(box, points, 1)],
-        }
-    )
-    assert album.true_names(faces).name.tolist() == ["Ada_Ferro", "", ""]
 
 
 def test_without_a_camera_there_is_a_file_chooser_that_hands_over_the_photo(monkeypatch, capsys):

@@ -10,7 +10,8 @@ from facecourse.core import paths
 from facecourse.detection import detector as detection
 from facecourse.detection import export
 from facecourse.detection.detector import detect_photos, detector, mtcnn_folder, pack, unpack
-from facecourse.detection_lesson.truth import find_true_faces, true_faces
+from facecourse.detection_lesson.truth import find_true_faces
+from facecourse.photos.truth import true_faces
 from lambda_function.faces import Face, select_face
 from lambda_function.mtcnn import MAX_SIDE, Mtcnn
 from lambda_function.photos import open_photo

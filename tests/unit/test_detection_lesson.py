@@ -30,7 +30,8 @@ from facecourse.detection_lesson.stages import (
     stage_table,
     trace,
 )
-from facecourse.detection_lesson.truth import changed_photos, found_when_changed, rules_on_groups, true_faces
+from facecourse.detection_lesson.truth import changed_photos, found_when_changed, rules_on_groups
+from facecourse.photos.truth import true_faces
 from lambda_function.boxes import nms
 from lambda_function.faces import Face
 from lambda_function.photos import open_photo

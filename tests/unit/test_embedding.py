@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from facecourse.core import paths
-from facecourse.detection_lesson.truth import true_faces
 from facecourse.embedding import embeddings, quantisation
 from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import load_crops
+from facecourse.photos.truth import true_faces
 from lambda_function.crops import alternate_crop
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Embedder, Recogniser

@@ -8,7 +8,7 @@ import pytest
 
 from facecourse.detection.detector import detector
 from facecourse.detection.export import raw_network
-from facecourse.detection_lesson.truth import true_faces
+from facecourse.photos.truth import true_faces
 from lambda_function.photos import open_photo
 from tests.reference_mtcnn import Parity, Reference
 
