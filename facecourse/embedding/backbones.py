@@ -69,7 +69,7 @@ BACKBONES = {
         "VGGFace2: 3.3 million photos of 9,131 people",
     ),
     "casia-webface": Listed(
-        functools.partial(sources.fetch, "20180408-102900-casia-webface.pt"),
+        sources.casia_weights,
         512,
         Preprocessing(normalise="fixed"),
         0.9905,
@@ -159,6 +159,10 @@ class Backbone:
             from facecourse.embedding.keras import keras_state
 
             return build(keras_state(self.path))
+        if self.path.suffix == ".pb":
+            from facecourse.embedding.slim import slim_state
+
+            return build(slim_state(self.path))
         return build(_read(self.path)[0])
 
 

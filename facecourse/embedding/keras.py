@@ -21,7 +21,14 @@ def keras_state(path: Path) -> dict[str, torch.Tensor]:
     batch norms (gamma is 1) and keeps moving averages under other names. Raises BackboneError if a tensor of the file
     finds no place, or a place no tensor.
     """
-    stored = _read_h5(path)
+    return state_from(_read_h5(path), path.name)
+
+
+def state_from(stored: dict[str, np.ndarray], file: str) -> dict[str, torch.Tensor]:
+    """Turn the tensors of `file`, under their names in Keras, into a state_dict.
+
+    Raises BackboneError if a tensor finds no place, or a place no tensor.
+    """
     state, taken = {}, set()
     for name, module in InceptionResnetV1().named_modules():
         if isinstance(module, (nn.Conv2d, *NORMS)) or name == "last_linear":
@@ -29,14 +36,14 @@ def keras_state(path: Path) -> dict[str, torch.Tensor]:
             for part, tensor_name in _parts(module).items():
                 key = f"{layer}/{tensor_name}:0"
                 if key not in stored:
-                    raise BackboneError(f"{path.name} has no tensor {key}")
+                    raise BackboneError(f"{file} has no tensor {key}")
                 taken.add(key)
                 state[f"{name}.{part}"] = _turn(stored[key])
             if isinstance(module, NORMS):
                 state[f"{name}.weight"] = torch.ones_like(state[f"{name}.bias"])
                 state[f"{name}.num_batches_tracked"] = torch.tensor(0)
     if taken != stored.keys():
-        raise BackboneError(f"{path.name} holds tensors without a place: {sorted(stored.keys() - taken)[:3]}")
+        raise BackboneError(f"{file} holds tensors without a place: {sorted(stored.keys() - taken)[:3]}")
     return state
 
 
@@ -64,7 +71,7 @@ def _parts(module: nn.Module) -> dict[str, str]:
 
 def _turn(values: np.ndarray) -> torch.Tensor:
     values = values.transpose(3, 2, 0, 1) if values.ndim == 4 else values.T
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    return torch.from_numpy(np.array(values, np.float32, order="C"))
 
 
 STEM = {

@@ -20,12 +20,14 @@ from facecourse.embedding.backbones import (
 )
 from facecourse.embedding.export import fold
 from facecourse.embedding.keras import keras_state
+from facecourse.embedding.slim import slim_state
 from lambda_function.crops import Preprocessing
 from tests.conftest import ROOT
 from tests.unit.file_server import serving
 
 RELEASE = "20180402-114759-vggface2.pt"
 KERAS = ROOT / "data/downloads/msceleb1m/facenet_keras.h5"
+FROZEN = ROOT / "data/downloads/casia-webface/graph_final.pb"
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +195,27 @@ def test_another_h5_file_is_refused(tmp_path):
         file["model_weights/Dense/Dense/kernel:0"] = np.zeros(3)
     with pytest.raises(BackboneError, match="has no tensor Conv2d_1a_3x3/kernel:0"):
         keras_state(path)
+
+
+# ---- casia-webface -------------------------------------------------------------------------------------
+
+
+def test_the_frozen_graph_of_casia_webface_becomes_a_network_that_embeds():
+    if not FROZEN.exists():
+        pytest.skip("casia-webface has not been fetched: BACKBONE=casia-webface fetches it")
+    network = build(slim_state(FROZEN))
+    pixels = torch.linspace(-1, 1, 3 * 160 * 160).reshape(1, 3, 160, 160)
+    with torch.inference_mode():
+        row = network(pixels)[0]
+    # As an evaluator of TensorFlow's graph gives them, which shares no code with facenet-pytorch.
+    assert row.shape == (512,) and row[:4].tolist() == pytest.approx(
+        [-0.037753, 0.066719, 0.054426, -0.044434], abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("data", (b"no graph", b"\x0a\x7f\x0a", b""))
+def test_another_pb_file_is_refused(data, tmp_path):
+    path = tmp_path / "graph.pb"
+    path.write_bytes(data)
+    with pytest.raises(BackboneError, match="graph.pb (is not a frozen TensorFlow graph|has no tensor)"):
+        slim_state(path)
