@@ -12,7 +12,7 @@ from facecourse.metrics.identification import (
     identify,
     predict,
 )
-from facecourse.metrics.impostors import BINS, compare_all, table_of_matches
+from facecourse.metrics.impostors import BINS, compare_all, compare_networks, table_of_matches
 from facecourse.metrics.open_set import (
     OpenSet,
     cohort_by_size,
@@ -248,6 +248,20 @@ def test_all_pairs_are_counted_once_each_and_drawn_by_person():
     assert fnmr[at] == pytest.approx((scores[same] < 0.5).mean(), abs=0.01)
     drawn = np.array([rates[0][at] for rates in whole.draws(100)])
     assert drawn.std() > 0 and drawn.mean() == pytest.approx(fmr[at], rel=0.3)
+
+
+def test_two_networks_are_compared_on_the_same_draws_of_people():
+    good, bad = (noisy_people(12, seed=5, people=12, spread=spread) for spread in (0.5, 0.9))
+    photos = {"good": good.embeddings, "bad": bad.embeddings}
+    table = compare_networks(photos, good.labels, fmrs=(1e-2,), draws=200)["TAR at FMR 0.01"]
+    (a, *_), (b, *_), (difference, low, high) = (
+        [float(part) for part in text.replace("[", "").replace(",", "").rstrip("]").split()] for text in table
+    )
+    assert difference == pytest.approx(a - b, abs=2e-3) and 0 < low < difference < high
+    scores, same = all_pairs(good.embeddings, good.labels)
+    assert a == pytest.approx(tar_at_fmr(scores, same, 0.01), abs=0.01)
+    twice = compare_networks({"one": good.embeddings, "again": good.embeddings}, good.labels, draws=50)
+    assert (twice.iloc[2] == "0.000 [0.000, 0.000]").all()
 
 
 def test_people_alike_match_more_often_and_likeness_is_found_on_other_photos():
