@@ -1,6 +1,5 @@
 """The deployed function against the same handler written with torch and facenet-pytorch, both on one thread."""
 
-import importlib.metadata
 import shutil
 import statistics
 import sys
@@ -21,16 +20,13 @@ from facecourse.deployment.package import (
     unzipped_size,
 )
 from facecourse.embedding.backbones import find_backbone
+from tests.benchmarks.peers import installed_files
 from tests.sample_bundle import build_sample_bundle
 
 PERSON = "Alva_Abrentis"  # data/people is the reader's own
 TURNS, RUNS = 5, 15
 LARGE, LARGE_RUNS = (5760, 4320), 2  # 25 megapixels, the most that the function takes
 TORCH_LIBRARIES = ("torch", "torchvision", "facenet-pytorch", "numpy", "pillow", "python-multipart")
-TORCH_NEEDS = (
-    *("filelock", "fsspec", "jinja2", "markupsafe"),
-    *("mpmath", "networkx", "sympy", "typing_extensions"),
-)
 
 
 def rows() -> list[dict]:
@@ -70,7 +66,8 @@ def rows() -> list[dict]:
         a, b = (getattr(side, figure) for side in large)
         name = f"function: {name}, photo of 25 megapixels"
         table.append({"name": name, "ours": a, "reference": b, "ratio": b / a, "unit": unit})
-    a, b = unzipped_size(build_package()) / 2**20, _torch_size() / 2**20
+    theirs = sum(path.stat().st_size for path in installed_files(*TORCH_LIBRARIES))
+    a, b = unzipped_size(build_package()) / 2**20, theirs / 2**20
     name = "function: unpacked package"
     return [*table, {"name": name, "ours": a, "reference": b, "ratio": b / a, "unit": "MB"}]
 
@@ -80,18 +77,3 @@ def _check(ours: FunctionSpeed, reference: FunctionSpeed) -> None:
     (a,), (b,) = ours.answer["faces"], reference.answer["faces"]
     apart = max(abs(x - y) for x, y in zip(a["box"], b["box"], strict=True))
     assert a["name"] == b["name"] == PERSON and apart < 2, (a, b)
-
-
-def _torch_size() -> int:
-    """Return the bytes of the other side's libraries; CUDA's, which a CPU build leaves out, do not count."""
-    total = 0
-    for name in (*TORCH_LIBRARIES, *TORCH_NEEDS):
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        for file in distribution.files or ():
-            path = Path(distribution.locate_file(file))
-            if "cuda" not in path.name and "nccl" not in path.name and path.is_file():
-                total += path.stat().st_size
-    return total
