@@ -119,7 +119,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         show_embeddings,
         show_similarities,
     )
-    from facecourse.metrics.identification import compare_heads, identify, own_people, predict
+    from facecourse.metrics.identification import compare_heads, counted, identify, own_people, predict
     from facecourse.metrics.verification import all_pairs
     from lambda_function.gallery import Gallery
 
@@ -146,7 +146,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
     )
     from facecourse.lessons.kinship import plot_similarity, similarity_by_condition, similarity_by_kinship
     from facecourse.lessons.robustness import robustness
-    from facecourse.metrics.identification import accuracy_by_photos, compare_enrolment, ranks
+    from facecourse.metrics.identification import accuracy_by_photos, compare_enrolment, load_sides, ranks
     from facecourse.metrics.impostors import BINS, compare_all, compare_networks, shipped_table
     from facecourse.metrics.open_set import (
         cohort_by_size,

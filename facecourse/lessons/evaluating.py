@@ -116,7 +116,7 @@ def plot_reliability(found: Reliability):
             f"[{found.interval[0]:.3f}, {found.interval[1]:.3f}]",
             fontsize=10,
         )
-        axes.legend(loc="upper left")
+        picture.legend(loc="outside lower center", ncols=2)
     return picture
 
 
@@ -160,19 +160,24 @@ def plot_scores(
         if threshold is not None:
             axes.axvline(threshold, color="black", linestyle=":", label=f"threshold {threshold:.3f}")
         axes.set(xlabel=xlabel, ylabel="share of each group")
-        axes.legend(loc="best")
+        picture.legend(loc="outside lower center", ncols=3, fontsize=8)
     return picture
 
 
 def plot_fpir_fnir(
-    curves: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float, title: str = ""
+    thresholds: np.ndarray, fpir: np.ndarray, fnir: np.ndarray, threshold: float, title: str = ""
 ):
-    """Draw FPIR and FNIR against the threshold, {label: (thresholds, FPIR, FNIR)}, and mark the chosen one."""
+    """Draw FPIR and FNIR against the threshold, (n,) each, and mark the chosen one."""
     picture, axes = figure(width=7.4)
     with plt.rc_context(STYLE):
-        for (label, (thresholds, fpir, fnir)), line in zip(curves.items(), ("--", "-"), strict=False):
-            axes.plot(thresholds, fpir * 100, line, color=COLOURS["red"], label=f"FPIR, {label}")
-            axes.plot(thresholds, fnir * 100, line, color=COLOURS["blue"], label=f"FNIR, {label}")
+        axes.plot(thresholds, fpir * 100, "--", color=COLOURS["red"], label="FPIR: strangers named")
+        axes.plot(
+            thresholds,
+            fnir * 100,
+            "-",
+            color=COLOURS["blue"],
+            label="FNIR: known people\nrefused or misnamed",
+        )
         axes.axvline(threshold, color="black", linestyle=":", label=f"chosen: {threshold:.3f}")
         axes.set(xlabel="threshold (score)", ylabel="rate (% of photos)", ylim=(-1, 40))
         axes.set_title(title or "Strangers named, and known people refused")
@@ -214,7 +219,7 @@ def plot_by_photos(table: pd.DataFrame, own: pd.DataFrame | None = None):
     with plt.rc_context(STYLE):
         sides = (("all", table, "blue", "-"), ("the reader's people", own, "red", "--"))
         for label, rows, colour, line in sides:
-            if rows is None or not len(rows):
+            if rows is None or not len(rows) or (rows is own and own.equals(table)):
                 continue
             below = rows["spread"]
             spread = np.stack([below, np.minimum(below, 1 - rows["top1"])]) * 100
@@ -226,8 +231,8 @@ def plot_by_photos(table: pd.DataFrame, own: pd.DataFrame | None = None):
         axes.set_xticks(ticks, ticks)
         axes.minorticks_off()
         axes.set(xlabel="training photos per person", ylabel="top-1 (% of test photos)")
-        axes.set_title("How many photos are enough?")
-        axes.legend(loc="lower right")
+        axes.set_title("How many photos are enough? Bars: over random choices", fontsize=10)
+        picture.legend(loc="outside lower center", fontsize=8)
     return picture
 
 

@@ -91,7 +91,12 @@ def plot_circles(
                 panel.plot(*np.stack([[0, 0], vectors[label]], 1), "-", color=colour, linewidth=1, alpha=0.7)
             for where, out in ((labels == label) & ~held_out, 1.0), ((labels == label) & held_out, 1.14):
                 panel.scatter(
-                    *(out * points[where]).T, s=26, color=colour, marker=marker, alpha=0.8, linewidths=0
+                    *(out * points[where]).T,
+                    s=26,
+                    color=colour,
+                    marker=marker,
+                    edgecolors="black",
+                    linewidths=0.3,
                 )
         panel.set_title(title, fontsize=10)
         panel.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
@@ -153,7 +158,7 @@ def plot_learning_rate_range(rates: np.ndarray, losses: np.ndarray, suggested: f
         )
         axes.set(xlabel="learning rate", ylabel="validation loss (nats)")
         axes.set_title(f"Learning-rate range test, {photos:,} validation photos")
-        axes.legend()
+        picture.legend(loc="outside lower center", ncols=2)
     return picture
 
 
@@ -205,10 +210,11 @@ def plot_history(history: History, title: str = "") -> Figure:
     return picture
 
 
-def plot_tuning(histories: dict[str, list[History]]) -> Figure:
+def plot_tuning(histories: dict[str, list[History]], trained: int, watched: int) -> Figure:
     """Draw training loss and top-1 on hard photos not trained on, per epoch: a colour per way of training, a line per seed.
 
-    Each history's first validation was made before the first epoch.
+    `trained` and `watched` are the photos trained on and watched, over all seeds. Each history's first validation was
+    made before the first epoch.
     """
     picture, (loss, accuracy) = figure(1, 2, width=4.4, height=3.4)
     with plt.rc_context(STYLE):
@@ -219,8 +225,11 @@ def plot_tuning(histories: dict[str, list[History]]) -> Figure:
                 loss.plot(epochs, history.train_loss, line, color=colour, label=label)
                 values = 100 * np.array(history.val_accuracy)
                 accuracy.plot(np.arange(len(values)), values, line, color=colour)
+        over = f"over {len(next(iter(histories.values())))} seeds"
         loss.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log")
+        loss.set_title(f"trained on: N = {trained:,} photos {over}", fontsize=10)
         accuracy.set(xlabel="epoch (0: not trained yet)", ylabel="named rightly (% of hard photos)")
+        accuracy.set_title(f"not trained on: N = {watched:,} {over}", fontsize=10)
         picture.legend(*loss.get_legend_handles_labels(), loc="outside upper center", ncols=3)
         for axes in (loss, accuracy):
             axes.xaxis.get_major_locator().set_params(integer=True)

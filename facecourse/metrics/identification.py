@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from facecourse.embedding.photo_sets import PhotoSet, centroids
+from facecourse.core.paths import missing_input, outputs_for
+from facecourse.embedding.backbones import Backbone
+from facecourse.embedding.embeddings import embed_manifest
+from facecourse.embedding.photo_sets import PhotoSet, centroids, photo_sets
 from facecourse.metrics.uncertainty import drawn_anew, share_of, wilson
+from facecourse.photos.dataset import load_manifest
 from lambda_function.gallery import Gallery
 
 
@@ -105,6 +109,31 @@ def own_people(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
     """Return all photos of the reader's people, who are those with at least one photo in PEOPLE."""
     own = set(manifest.loc[manifest["source"] == "people", "person"])
     return photos.take(manifest["person"].iloc[photos.rows].isin(own).to_numpy())
+
+
+def counted(manifest: pd.DataFrame, photos: PhotoSet) -> PhotoSet:
+    """Return the photos that figures count: of a manifest with LFW only LFW's, since data/people are counted apart."""
+    lfw = manifest["source"].eq("lfw").to_numpy()
+    return photos.take(lfw[photos.rows]) if lfw.any() else photos
+
+
+def load_sides(
+    profile: str, gallery: Gallery, backbone: Backbone
+) -> tuple[pd.DataFrame, np.ndarray, dict[str, PhotoSet], PhotoSet]:
+    """Return what notebook 04 measures: the manifest, its embeddings (nan without a face), the sides of `course_split`.
+
+    All sides but "train" are `counted`. Last are the test photos of the reader's people. Raises core.paths.MissingInput if
+    a notebook has not been run, or the gallery was made from another manifest.
+    """
+    manifest = load_manifest(profile)
+    embeddings = embed_manifest(manifest, backbone)
+    sets = photo_sets(manifest, embeddings, "course_split")
+    if gallery.labels != sets["train"].names:
+        raise missing_input(
+            "the gallery belongs to another manifest", outputs_for(profile) / "gallery.npz", "03_finetune"
+        )
+    sides = {side: own if side == "train" else counted(manifest, own) for side, own in sets.items()}
+    return manifest, embeddings, sides, own_people(manifest, sets["test"])
 
 
 def compare_heads(

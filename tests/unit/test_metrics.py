@@ -9,6 +9,7 @@ from facecourse.metrics import verification
 from facecourse.metrics.identification import (
     accuracy_by_photos,
     compare_enrolment,
+    counted,
     identify,
     predict,
 )
@@ -444,3 +445,9 @@ def test_the_interval_of_tar_is_over_people_and_not_over_pairs():
     assert each[1] - each[0] < high - low
     nothing = Pairs(np.array([0]), np.array([1]), np.array([True]), np.array([0]))
     assert tar_interval(np.array([0.5]), nothing, np.array(["Ada", "Ada"])) == (1.0, 1.0)
+
+
+def test_of_a_manifest_with_lfw_only_lfws_photos_are_counted():
+    photos = photo_set(np.eye(3), np.array([0, 1, 0]))
+    for sources, rows in ((["lfw", "people", "lfw"], [0, 2]), (["people", "people", "others"], [0, 1, 2])):
+        assert counted(pd.DataFrame({"source": sources}), photos).rows.tolist() == rows
