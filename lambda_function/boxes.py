@@ -21,9 +21,9 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float, smaller: bool =
         head, rest = order[:BLOCK], order[BLOCK:]
         close = overlapping(boxes[head], boxes[head], threshold, smaller)
         alive = np.ones(len(head), bool)
-        for i in np.flatnonzero(np.triu(close, 1).any(axis=1)):
+        for i in np.flatnonzero(close.sum(axis=1) > 1):  # each overlaps itself
             if alive[i]:
-                alive[i + 1 :] &= ~close[i, i + 1 :]
+                alive[i + 1 :][close[i, i + 1 :]] = False
         head = head[alive]
         kept = np.concatenate([kept, head])
         order = rest[~overlapping(boxes[head], boxes[rest], threshold, smaller).any(axis=0)]
