@@ -1,11 +1,13 @@
 """What notebook 09 needs: an album's faces, how good its clusters are, a camera."""
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets
 import numpy as np
 import pandas as pd
+import traitlets
 
 from facecourse.core.figures import COLOURS, figure
 from facecourse.core.paths import in_colab
@@ -183,53 +185,44 @@ async function shoot(place) {
 """
 
 
-def camera(on_photo) -> object:
+WIDGET = """
+export default { render({model, el}) {
+  el.classList.add("fc-camera");
+  const button = document.createElement("button");
+  button.textContent = "Open the camera";
+  button.onclick = () => shoot(el).then(
+    url => { model.set("photo", url); model.save_changes(); },
+    error => { el.textContent = "No camera: " + error.message; });
+  el.replaceChildren(button);
+} };"""
+
+
+def camera(on_photo: Callable[[bytes], None]) -> ipywidgets.Widget | None:
     """Show what the reader's camera sees, with a button; `on_photo` is called with the bytes of a JPEG.
 
-    In Colab by its own `eval_js`, which waits for the button; in JupyterLab by anywidget, which is optional; without it
-    by a file chooser, which on a phone opens the camera. Returns what a cell shows.
+    In Colab by its own `eval_js`, which waits for the button; elsewhere by a widget, with what `on_photo` prints below.
     """
     if in_colab():
         from google.colab import output
 
         call = SHOOT + "shoot(document.body.appendChild(document.createElement('div')))"
         return on_photo(_bytes_of(output.eval_js(call)))
-    try:
-        import anywidget
-        import traitlets
-    except ImportError:
-        print(
-            "No camera without anywidget (pip install anywidget, then restart the kernel): choose a photo instead."
-        )
-        upload = ipywidgets.FileUpload(accept="image/*", description="Choose a photo")
-        upload.observe(lambda change: change["new"] and on_photo(bytes(change["new"][0]["content"])), "value")
-        return upload
+    import anywidget  # Colab has none
 
     class Camera(anywidget.AnyWidget):
-        _esm = (
-            SHOOT
-            + """
-function render({model, el}) {
-  const start = () => shoot(el).then(
-    url => { model.set("photo", url); model.save_changes(); },
-    error => { el.textContent = "No camera: " + error.message; });
-  const button = document.createElement("button");
-  button.textContent = "Open the camera"; button.onclick = start;
-  el.replaceChildren(button);
-}
-export default { render };"""
-        )
+        _esm = SHOOT + WIDGET
         photo = traitlets.Unicode("").tag(sync=True)
 
-    widget = Camera()
+    widget, printed = Camera(), ipywidgets.Output()
 
-    def received(change) -> None:
+    def received(change: dict) -> None:
         if change["new"]:
             widget.photo = ""  # or it would be saved with the notebook
-            on_photo(_bytes_of(change["new"]))
+            with printed:  # what a widget's callback prints has no cell to appear under
+                on_photo(_bytes_of(change["new"]))
 
     widget.observe(received, "photo")
-    return widget
+    return ipywidgets.VBox([widget, printed])
 
 
 def _bytes_of(url: str) -> bytes:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from facecourse.core.paths import OUTPUTS
+from facecourse.core.paths import DATA, OUTPUTS
 from tests.browser.lab import Lab, copy_project, sample_environment
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NEEDED = ("01_assemble_dataset", "03_finetune", "04_evaluate", "05_deploy_lambda")
+CAMERA_SEES = DATA / "people" / "Ada_Ferro" / "Ada_Ferro_0014.jpg"
 PICTURES = OUTPUTS / "screenshots"
 
 
@@ -28,13 +29,22 @@ def chromium_path(playwright) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser(tmp_path_factory):
+    """Chromium, whose camera shows one person of the sample and is handed out without asking."""
     playwright_api = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not here: pip install -r requirements.txt"
     )
     with playwright_api.sync_playwright() as playwright:
         path = chromium_path(playwright)
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
+        film.write_bytes(CAMERA_SEES.read_bytes() * 30)
+        camera = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
+        args = [
+            "--no-sandbox",
+            *(f"--{name}" for name in camera),
+            f"--use-file-for-fake-video-capture={film}",
+        ]
+        running = playwright.chromium.launch(executable_path=path, args=args)
         yield running
         running.close()
 

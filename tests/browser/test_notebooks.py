@@ -1,4 +1,4 @@
-"""The first notebook opens in a real JupyterLab and runs to its end; 06 also in Notebook 7, Jupyter's other page."""
+"""Notebooks in a real JupyterLab: 01 runs to its end, 09 takes a photo; 06 in Notebook 7, Jupyter's other page."""
 
 import pytest
 from playwright.sync_api import expect
@@ -31,3 +31,13 @@ def test_in_notebook_7_a_photo_goes_in_and_a_name_comes_out(lab, page, model, ph
     photograph("06_notebook_7")
     assert not errors_of(lab.save(page, "06_try_it"))
     assert page.get_by_text("Error displaying widget").count() == 0
+
+
+def test_the_camera_hands_a_photo_to_the_kernel_and_keeps_none(lab, page, photograph):
+    lab.open(page, "09_your_album")
+    lab.run_until(page, ".fc-camera button", most=40)
+    page.get_by_role("button", name="Open the camera").click()
+    page.get_by_role("button", name="Take the photo").click()
+    expect(page.get_by_text("most like Ada_Ferro")).to_be_visible(timeout=60_000)
+    photograph("09_camera")
+    assert "data:image/jpeg" not in str(lab.save(page, "09_your_album"))

@@ -1,8 +1,5 @@
 """Notebook 09's helpers: the sample's faces and whose they are, clusters and how good they are, a camera."""
 
-import sys
-from datetime import datetime, timezone
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,19 +55,3 @@ def test_corrections_by_hand_lead_from_clusters_to_people():
         1,
         1,
     )  # b out of 0, then with the other b
-
-
-def test_without_a_camera_there_is_a_file_chooser_that_hands_over_the_photo(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "anywidget", None)
-    taken = []
-    widget = album.camera(taken.append)
-    assert "anywidget" in capsys.readouterr().out
-    photo = {
-        "name": "me.jpg",
-        "type": "image/jpeg",
-        "size": 4,
-        "last_modified": datetime.now(timezone.utc),
-        "content": memoryview(b"jpeg"),
-    }
-    widget.set_trait("value", (photo,))
-    assert taken == [b"jpeg"]
