@@ -30,6 +30,22 @@ ROWS = {
     "onnx_mb": "Size of the exported network, MB",
     "parity_max_abs_diff": "Its largest difference to torch, in 32 bits",
 }
+COSTS = {
+    "speed_1": "Photos/s, 1 core",
+    "speed_2": "2 cores",
+    "memory": "Peak memory, MB",
+    "weights": "Weights, MB",
+    "packages": "Packages, MB",
+}
+ACCURACY = {
+    "folds": "LFW, 10 folds",
+    "lfw_1e-3": "LFW, TAR at FMR 1e-3",
+    "lfw_1e-4": "LFW, TAR at FMR 1e-4",
+    "people_1e-3": "people.zip, TAR at FMR 1e-3",
+    "fnir": "Its ten enrolled, FNIR at FPIR 1 %",
+    "celebrities_1e-3": "Celebrities, TAR at FMR 1e-3",
+}
+LESS_IS_BETTER = ("memory", "weights", "packages", "fnir")
 GROUPS = ("label", "group", "people", "photos", "right", "wrong", "refused", "interval")
 
 
@@ -127,7 +143,46 @@ def worse(found: dict, before: str) -> str:
     return _table(["One photo of each pair", "Level", "FNMR"], rows) if rows else before.strip()
 
 
-TABLES = {"results": results, "notebooks": notebooks, "groups": groups, "vault": vault, "worse": worse}
+def peers(found: dict, before: str) -> str:
+    """What each system costs and how often it is right, as the benchmark of the peers found; the best is bold."""
+    if "peers" not in found:
+        return before.strip()
+    run, tables = found["peers"], []
+    for columns in (COSTS, ACCURACY):
+        rows = [[name] for name in run["systems"]]
+        for key in columns:
+            values = [system[key] for system in run["systems"].values()]
+            texts = [_figure(key, value) for value in values]
+            first = [value[0] if isinstance(value, list) else value for value in values]
+            best = (min if key in LESS_IS_BETTER else max)(
+                (value for value in first if value is not None), default=None
+            )
+            for row, text, value in zip(rows, texts, first, strict=True):
+                row.append(f"**{text}**" if value is not None and value == best else text)
+        tables.append(_table(["", *columns.values()], rows))
+    counts = (
+        f"{label}: {photos:,} photos of {people:,}" for label, (photos, people) in run["photos"].items()
+    )
+    told = f"Measured: {run['date']}, on {run['machine']}. Photos and people: {'; '.join(counts)}."
+    return "\n\n".join([*tables, told])
+
+
+def _figure(key: str, value: float | list[float] | None) -> str:
+    if value is None:
+        return "n/a"
+    if key == "folds":
+        return "{:.4f} ± {:.4f}".format(*value)
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*value) if isinstance(value, list) else f"{value:.3g}"
+
+
+TABLES = {
+    "peers": peers,
+    "results": results,
+    "notebooks": notebooks,
+    "groups": groups,
+    "vault": vault,
+    "worse": worse,
+}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -8,23 +8,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from facecourse.core import sources
 from facecourse.core.paths import PEOPLE_DIR
-from facecourse.detection.detector import detect_photos
-from facecourse.embedding.backbones import Backbone, find_backbone
-from facecourse.embedding.embeddings import embed_faces, load_crops
+from facecourse.embedding.backbones import find_backbone
+from facecourse.embedding.embeddings import load_crops
 from facecourse.embedding.photo_sets import centroids
 from facecourse.heads.cosine import CosineHead
 from facecourse.heads.training import Trainer, seed_everything
-from facecourse.metrics.verification import Pairs, read_pairs, similarities, ten_folds
 from facecourse.photos.truth import true_faces
 from lambda_function.crops import Preprocessing, normalise
-from lambda_function.faces import select_face
-from lambda_function.pipeline import sha256_of
-from tests.conftest import mirror
 
 FACES, ROUNDS = 64, 5
-FOLDS = 2  # of LFW's ten: 1,200 pairs
 PEOPLE, PHOTOS, EPOCHS = 5749, 12000, 20  # training of a head, at LFW's size
 
 
@@ -46,28 +39,6 @@ def sample_crops(preprocessing: Preprocessing) -> np.ndarray:
     truth = true_faces()
     truth = truth[[not path.is_relative_to(PEOPLE_DIR) for path in truth["path"]]].head(FACES)
     return load_crops(truth.assign(landmarks=[p.ravel() for p in truth["landmarks"]]), preprocessing)
-
-
-def lfw_accuracies(*backbones: Backbone) -> list[float]:
-    """Return the accuracy of backbones on LFW's first folds, 0 to 1; none where LFW is not here."""
-    try:
-        if mirror() is None:
-            return []
-        folder, pairs = sources.lfw_photos(), read_pairs(sources.lfw_pairs())
-    except sources.SourceError:
-        return []
-    fold, left, right, same = zip(*(pair for pair in pairs if pair[0] < FOLDS), strict=True)
-    place = {name: i for i, name in enumerate(sorted({*left, *right}))}
-    files = [folder / name.rsplit("_", 1)[0] / f"{name}.jpg" for name in place]
-    sums = [sha256_of(file) for file in files]
-    found = detect_photos(files, sums)
-    faces = [found[s][select_face(found[s], 250, 250)] if found[s] else None for s in sums]
-    rows = ([place[name] for name in side] for side in (left, right))
-    chosen = Pairs(*map(np.array, (*rows, same, fold)))
-    return [
-        ten_folds(similarities(embed_faces(files, sums, faces, backbone), chosen), chosen).mean
-        for backbone in backbones
-    ]
 
 
 def head_seconds() -> float:
@@ -103,9 +74,6 @@ def rows() -> list[dict]:
         _row("embedding, 8-bit", ints, reference, ints / reference, "faces/s"),
         _row("lowest cosine to facenet-pytorch, 32-bit", cosine, 1.0, cosine, "cosine"),
     ]
-    if accuracies := lfw_accuracies(backbone, small):
-        fp32, int8 = accuracies
-        found.append(_row(f"LFW accuracy, 8-bit ({FOLDS} folds)", int8, fp32, int8 / fp32, "share"))
     # The reference passes every photo through the network in every epoch: extrapolated from its faces per second.
     seconds, original = head_seconds(), EPOCHS * PHOTOS / reference
     name = f"training, {EPOCHS} epochs of {PHOTOS} photos (reference extrapolated)"

@@ -29,7 +29,7 @@ class System(Protocol):
     weights: list[Path]
 
     def views(self, photo: bytes) -> np.ndarray | None:
-        """Return (views, d) float32, unit rows, whose mean is the face's embedding; None where no face is found."""
+        """Return (views, d) float32, whose sum points where the face's embedding does; None where no face is found."""
 
 
 class Ours:
@@ -135,7 +135,7 @@ class OpenCv:
             return None
         boxes = np.hstack([faces[:, :2], faces[:, :2] + faces[:, 2:4]])
         face = faces[main_face(boxes, *image.shape[1::-1])]
-        return unit(self.recogniser.feature(self.recogniser.alignCrop(image, face)))
+        return self.recogniser.feature(self.recogniser.alignCrop(image, face))
 
 
 class Dlib:
@@ -168,7 +168,7 @@ class Dlib:
         boxes = np.array([[face.left(), face.top(), face.right(), face.bottom()] for face in faces])
         face = faces[main_face(boxes, *image.shape[1::-1])]
         found = self.network.compute_face_descriptor(image, self.landmarks(image, face))
-        return unit(np.array(found, np.float32)[None])
+        return np.array(found, np.float32)[None]
 
 
 def main_face(boxes: np.ndarray, width: int, height: int) -> int:
@@ -176,11 +176,6 @@ def main_face(boxes: np.ndarray, width: int, height: int) -> int:
     from lambda_function.faces import Face, select_face
 
     return select_face([Face(box, np.zeros((5, 2)), 1.0) for box in boxes], width, height)
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Scale rows to length 1."""
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
 @dataclass(frozen=True)
