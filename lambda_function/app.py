@@ -117,13 +117,12 @@ class Application:
         return answer
 
     def _log(self, request: Request, status: int, ms: float) -> None:
-        facts = {"ms": round(ms, 1), **request.facts}
+        facts = {"route": "other", "ms": round(ms, 1), **request.facts}
         if self._new:
             self._new, facts["cold_start"] = False, 1
         log(
             "request",
             method=request.method if request.method in METHODS else "other",
-            route=next((route.path for route in ROUTES if route.match(request.path) is not None), "other"),
             status=status,
             request_id=request.id or None,
             **facts,
@@ -136,6 +135,7 @@ class Application:
             raise HttpError(
                 404, "not_found", "there is nothing at this path; /openapi.json says what there is"
             )
+        request.facts["route"] = next(iter(found.values())).path
         allow = {"Allow": ", ".join([*found, *["HEAD"] * ("GET" in found), "OPTIONS"])}
         if request.method == "OPTIONS":
             return responses.answer(204, "", allow)

@@ -34,11 +34,8 @@ def read_upload(request: Request, max_bytes: int, max_photos: int = 1) -> Upload
     multipart/form-data (files, or fields photo, image or file), application/json ({"image": base64 or a data URL},
     or {"images": [...]}). More than `max_photos` are refused where that is more than 1; else the first one counts.
 
-    Raises
-    ------
-    HttpError
-        400 if there is no photo or its wrapping is damaged, 413 if they have more than `max_bytes` together or are
-        too many, 415 if they are wrapped in another way.
+    HttpError 400 if there is no photo or its wrapping is damaged, 413 if they have more than `max_bytes` together or
+    are too many, 415 if they are wrapped in another way.
     """
     kind, options = parse_options_header(request.headers.get("content-type", "").encode("utf-8", "replace"))
     if kind == b"multipart/form-data":

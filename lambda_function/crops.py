@@ -22,26 +22,18 @@ CLOSER = 1.08  # of the second cut of a network with a template
 class Preprocessing:
     """How a backbone wants its faces; it belongs to the backbone and travels with it.
 
-    Attributes
-    ----------
-    size : int
-        Side of the square crop in pixels.
-    margin : int
-        Pixels of the crop around the detector's box, both sides together, as facenet-pytorch counts it.
-    align : bool
-        Turn and scale the face by its landmarks (similarity transform) instead of cutting along the box.
-    normalise : str
-        "per_image": subtract the crop's mean, divide by its standard deviation (FaceNet's prewhitening).
-        "fixed": (x - 127.5) / 128. "none": as they are, 0 to 255.
-    template : tuple of five (x, y), pixels of the crop
-        Where a network wants the landmarks of straightened faces, in the order of TEMPLATE; without it they come
-        to TEMPLATE within the margin.
+    `normalise` is one of NORMALISATIONS: "per_image" subtracts the crop's mean and divides by its standard deviation
+    (FaceNet's prewhitening), "fixed" is (x - 127.5) / 128, "none" leaves 0 to 255.
     """
 
-    size: int = 160
-    margin: int = 32
-    align: bool = False
+    size: int = 160  # side of the square crop, pixels
+    margin: int = (
+        32  # pixels of the crop around the detector's box, both sides together, as facenet-pytorch counts
+    )
+    align: bool = False  # turn and scale the face by its landmarks instead of cutting along the box
     normalise: str = "fixed"
+    # Pixels of the crop where the landmarks of straightened faces come to lie, five (x, y) in the order of TEMPLATE;
+    # empty: at TEMPLATE within the margin.
     template: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self):  # JSON has lists, which have no hash
@@ -55,19 +47,7 @@ class Preprocessing:
 
 
 def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
-    """Cut one face out of a photo.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, 3), uint8, RGB
-    face : Face
-        Its box (x0, y0, x1, y1) and landmarks in pixels of `image`; the box may reach over the edge.
-    preprocessing : Preprocessing
-
-    Returns
-    -------
-    ndarray of shape (size, size, 3), uint8, RGB
-    """
+    """Cut one face out of a photo, (height, width, 3) uint8 RGB, in whose pixels it is: (size, size, 3) uint8 RGB."""
     if preprocessing.align:
         return _aligned_crop(image, face, preprocessing)
     return _box_crop(image, face, preprocessing)
@@ -88,24 +68,10 @@ def alternate_crop(preprocessing: Preprocessing) -> Preprocessing:
 
 
 def tta_crops(image: np.ndarray, face: Face, preprocessing: Preprocessing, views: int) -> np.ndarray:
-    """Cut one face out of a photo in several ways, whose embeddings are averaged.
+    """Cut one face out of a photo in several ways, whose embeddings are averaged: (views, size, size, 3) uint8, RGB.
 
-    Parameters
-    ----------
-    image, face, preprocessing
-        As in `crop_face`.
-    views : int
-        1: the crop that the backbone was trained on. 2: and its mirror image. 4: and both once more, cut the
-        other way (see `alternate_crop`).
-
-    Returns
-    -------
-    ndarray of shape (views, size, size, 3), uint8, RGB
-
-    Raises
-    ------
-    ValueError
-        If `views` is another number.
+    1 view is the crop that the backbone was trained on; 2 are it and its mirror image; 4 both once more, cut the other
+    way (see `alternate_crop`). ValueError for another number. The rest is as in `crop_face`.
     """
     check_views(views)
     cuts = [preprocessing, alternate_crop(preprocessing)][: 2 if views == 4 else 1]
@@ -135,19 +101,10 @@ def _box_crop(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np
 
 
 def similarity_transform(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Find the turn, scale and shift that bring `points` closest to `targets`.
+    """Find the turn, scale and shift that bring `points` closest to `targets`, both (n, 2), n >= 2.
 
-    Least squares over x' = a x - b y + c, y' = b x + a y + d: the closed form of Umeyama (1991, eq. 40)
-    in two dimensions.
-
-    Parameters
-    ----------
-    points, targets : ndarray of shape (n, 2), n >= 2, pixels
-
-    Returns
-    -------
-    ndarray of shape (2, 3), float64
-        M such that targets ~ points @ M[:, :2].T + M[:, 2].
+    Returned is M, (2, 3) float64, such that targets ~ points @ M[:, :2].T + M[:, 2]: least squares over
+    x' = a x - b y + c, y' = b x + a y + d, the closed form of Umeyama (1991, eq. 40) in two dimensions.
     """
     points, targets = np.asarray(points, np.float64), np.asarray(targets, np.float64)
     mean_p, mean_t = points.mean(0), targets.mean(0)
@@ -189,22 +146,9 @@ def _reach(inverse: np.ndarray, size: int, step: int, width: int, height: int) -
 
 
 def normalise(crops: np.ndarray, how: str) -> np.ndarray:
-    """Turn pixels into what the backbone was trained on.
+    """Turn pixels, (n, size, size, 3) uint8, into what the backbone was trained on: (n, 3, size, size) float32.
 
-    Parameters
-    ----------
-    crops : ndarray of shape (n, size, size, 3), uint8, 0 to 255
-    how : str
-        One of NORMALISATIONS, see `Preprocessing`.
-
-    Returns
-    -------
-    ndarray of shape (n, 3, size, size), float32, C-contiguous
-
-    Raises
-    ------
-    ValueError
-        If `how` is none of them.
+    `how` is one of NORMALISATIONS, see `Preprocessing`; ValueError if it is none of them.
     """
     if how not in NORMALISATIONS:
         raise ValueError(f"normalise must be one of {', '.join(NORMALISATIONS)}, not {how!r}")

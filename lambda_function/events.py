@@ -7,18 +7,8 @@ from urllib.parse import parse_qsl
 class HttpError(Exception):
     """A request that is answered with an error: the only kind that leaves the function.
 
-    Attributes
-    ----------
-    status : int
-        HTTP status.
-    code : str
-        Stable name for programs.
-    message : str
-        What is wrong and what to do, for people.
-    headers : dict
-        Further HTTP headers of the answer.
-    details : dict
-        Further JSON values of the error object.
+    `code` is a stable name for programs, `message` says to people what is wrong and what to do; `details` are further
+    JSON values beside them, `headers` further HTTP headers of the answer.
     """
 
     def __init__(self, status: int, code: str, message: str, *, headers: dict | None = None, **details):
@@ -29,39 +19,19 @@ class HttpError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the function needs of an event.
+    """What the function needs of an event."""
 
-    Attributes
-    ----------
-    method : str
-        In capitals.
-    path : str
-        As it came, percent signs and all, without the stage, with a leading slash and no trailing one.
-    query : dict
-        Parameters of the address; of a repeated one the last.
-    headers : dict
-        Names in lower case.
-    body : str
-        As it came; see `bodies.read_body`.
-    is_base64 : bool
-        Whether `body` is base64.
-    id : str
-        Lambda's or the gateway's own name for this request.
-    bare : str
-        The address's last part, where that is a stage or a mapping without a slash: a page's links lead elsewhere then.
-    facts : dict
-        What the request's line in the log says; no photo, name or address.
-    """
-
-    method: str = ""
-    path: str = ""
-    query: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
+    method: str = ""  # in capitals
+    path: str = ""  # as it came, percent signs and all: a leading slash, no trailing one, no stage
+    query: dict[str, str] = field(default_factory=dict)  # of a repeated parameter the last
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
+    body: str = ""  # as it came; see `bodies.read_body`
     is_base64: bool = False
-    id: str = ""
-    bare: str = ""
-    facts: dict = field(default_factory=dict)
+    id: str = ""  # Lambda's or the gateway's own name for this request
+    bare: str = (
+        ""  # the address's last part, if it is a stage or mapping without a slash: links lead elsewhere then
+    )
+    facts: dict = field(default_factory=dict)  # for the request's line in the log; no photo, name or address
 
 
 def parse_event(event: object, base_path: str = "") -> Request:

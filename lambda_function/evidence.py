@@ -31,38 +31,31 @@ STEPS = np.linspace(0, 1, 1001)
 class Evidence:
     """Photos of known people, a table, and the rate that is aimed at.
 
-    Attributes
-    ----------
-    photos : ndarray of shape (n, d), float32
-        Embeddings, unit rows.
-    owners : ndarray of shape (n,), int64
-        Row of the gallery, or below 0 for somebody who is not enrolled: one number per person.
-    own : ndarray of shape (n,), float32
-        Cosine with the own person's vector, made without this photo; nan where there is none.
-    strangers : ndarray of shape (n,), bool
-        Whether the photo counts as a stranger's once its own person is left out. False after training: a trained head
-        has pushed its people's photos away from all other people.
-    table : ndarray of shape (k, 3), float64
-        Cosine, rising; the share of photos of two people who look alike that reach it (FMR); the share of photos that
-        do not reach it with their own person (FNMR). Empty where the backbone has none.
-    fpir : float
-        Share of strangers' faces that may be given a name, 0 to 1.
+    `table` has rows of a cosine, rising; the share of photos of two people who look alike that reach it (FMR); and the
+    share of photos that do not reach it with their own person (FNMR). It is empty where the backbone has none.
     """
 
-    photos: np.ndarray
-    owners: np.ndarray
-    own: np.ndarray
+    photos: np.ndarray  # (n, d) float32: embeddings, unit rows
+    owners: (
+        np.ndarray
+    )  # (n,) int64: row of the gallery, or a number below 0 for each person who is not enrolled
+    own: np.ndarray  # (n,) float32: cosine with the own person's vector made without this photo, or nan
+    # (n,) bool: whether it counts as a stranger's once its own person is left out. Not after training: a trained head
+    # has pushed its people's photos away from all other people.
     strangers: np.ndarray
-    table: np.ndarray
-    fpir: float = 0.01
+    table: np.ndarray  # (k, 3) float64
+    fpir: float = 0.01  # share of strangers' faces that may be given a name, 0 to 1
+
+    def only(self, kept: np.ndarray | slice) -> Evidence:
+        """Keep some of the photos only."""
+        return replace(
+            self, **{name: getattr(self, name)[kept] for name in ("photos", "owners", "own", "strangers")}
+        )
 
     def without(self, row: int) -> Evidence:
         """Leave out the photos of the person in a row of the gallery; later rows move up."""
-        kept = self.owners != row
-        owners = np.where(self.owners > row, self.owners - 1, self.owners)[kept]
-        return replace(
-            self, photos=self.photos[kept], owners=owners, own=self.own[kept], strangers=self.strangers[kept]
-        )
+        rest = self.only(self.owners != row)
+        return replace(rest, owners=rest.owners - (rest.owners > row))
 
     def joined(self, photos: np.ndarray, row: int) -> Evidence:
         """Add the photos that somebody is enrolled from, in a new row of the gallery."""
@@ -83,14 +76,7 @@ class Evidence:
         first = np.searchsorted(self.owners[order], self.owners[order], "left")
         turn = np.empty(len(order), int)
         turn[order] = np.arange(len(order)) - first
-        kept = np.sort(np.lexsort([chance, turn])[:MOST_PHOTOS])
-        return replace(
-            self,
-            photos=self.photos[kept],
-            owners=self.owners[kept],
-            own=self.own[kept],
-            strangers=self.strangers[kept],
-        )
+        return self.only(np.sort(np.lexsort([chance, turn])[:MOST_PHOTOS]))
 
 
 def left_out(photos: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -106,36 +92,16 @@ def left_out(photos: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return ((others * photos).sum(1) / lengths).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Threshold; slope and offset of the calibration; and the curve score -> FPIR, (k, 2), of `decide`."""
+def decide(
+    evidence: Evidence, people: int, cosines: np.ndarray, normalised, use_table: bool
+) -> tuple[float, tuple[float, float], np.ndarray]:
+    """Choose a gallery's threshold, its calibration (slope and offset) and its curve of score and FPIR, (k, 2).
 
-    threshold: float
-    calibration: tuple[float, float]
-    curve: np.ndarray
-
-
-def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use_table: bool) -> Decision:
-    """Choose a gallery's threshold and calibration.
-
-    Parameters
-    ----------
-    evidence : Evidence
-    people : int
-        How many are enrolled.
-    cosines : ndarray of shape (n, people)
-        Of the evidence's photos with everyone; it is overwritten.
-    normalised : callable
-        Turns cosines with the most similar people, (n, k), into scores.
-    use_table : bool
-        Whether scores are cosines, which the table is for.
-
-    Returns
-    -------
-    Decision
-        The lowest threshold at which the estimated FPIR is at most `evidence.fpir`: the table's for this many people,
-        or more if strangers made by leaving people out are named more often. Where no photo says enough, it lies above
-        the most similar stranger.
+    `cosines` (n, people) are those of the evidence's photos with everyone, and are overwritten; `normalised` turns the
+    cosines with the most similar people, (n, k), into scores; `use_table` says that scores are cosines, which the table
+    is for. The threshold is the lowest at which the estimated FPIR is at most `evidence.fpir`: the table's for so many
+    people, or more if strangers made by leaving people out are named more often. Where no photo says enough, it lies
+    above the most similar stranger.
     """
     table = evidence.table if use_table and len(evidence.table) else None
     others, unrelated = _others(cosines, evidence.owners)
@@ -147,7 +113,7 @@ def decide(evidence: Evidence, people: int, cosines: np.ndarray, normalised, use
     scores = normalised(np.hstack([evidence.own[:, None], others])[again])
     weight = _shares(evidence.owners[again])
     threshold = _threshold(curve, evidence.fpir, best)
-    return Decision(threshold, _calibrate(scores, scores[:, 0], weight, apart, share, table, people), curve)
+    return threshold, _calibrate(scores, scores[:, 0], weight, apart, share, table, people), curve
 
 
 def _others(cosines: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,12 @@
 """Embedding to name: one unit vector per person, a threshold, and the right to say "unknown"."""
 
+import io
 import json
 import os
 import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,28 +23,15 @@ EVIDENCE = ("photos", "owners", "own", "strangers", "table", "fpir")
 
 @dataclass(frozen=True)
 class Match:
-    """What the gallery says about one probe.
+    """What the gallery says about one probe."""
 
-    Attributes
-    ----------
-    name : str
-        The best person's name, or "unknown" when the score is below the threshold.
-    score : float
-        Of the best person, see `Gallery.scores`.
-    confidence : float
-        Probability, 0 to 1, that the probe is the best person, if a face is as often somebody enrolled as not
-        (evidence.PRIOR).
-    fpir : float
-        Share of strangers' faces, 0 to 1, that reach this score with somebody of this gallery; nan if not known.
-    top : list of (str, float, float)
-        Best people with score and probability, best first, whatever the threshold. The probabilities of all people and
-        of nobody of them add up to 1.
-    """
-
-    name: str
-    score: float
-    confidence: float
-    fpir: float
+    name: str  # of the best person, or "unknown" if the score is below the threshold
+    score: float  # of the best person, see `Gallery.scores`
+    confidence: float  # 0 to 1: that it is this person, if a face is as often somebody enrolled as not
+    fpir: (
+        float  # share of strangers' faces, 0 to 1, that reach this score with somebody here; nan if not known
+    )
+    # The best people, whatever the threshold: name, score, probability. Those of all people and of nobody sum to 1.
     top: list[tuple[str, float, float]]
 
 
@@ -64,35 +53,23 @@ def cohort_mean(cosines: np.ndarray) -> np.ndarray:
 class Gallery:
     """The enrolled people, and what decides about a name: one file from training to the deployed function.
 
-    Attributes
-    ----------
-    labels : list of str
-        One name per row of `vectors`.
-    vectors : ndarray of shape (people, d), float32
-        Unit vectors: class weights of the trained head, or the mean embedding of an enrolled person.
-    threshold : float
-        Score from which on a name is given; nan until it is chosen.
-    calibration : (float, float)
-        Slope and offset that turn a score into a log-likelihood ratio, see `confidence`.
-    cohort_weight : float
-        How much of `cohort_mean` is taken off a probe's scores, 0 to 1, in a gallery of COHORT_LEAST people or more.
-    about : dict
-        Where it comes from, as JSON takes it: kind of head, backbone, views, how the threshold was chosen.
-    curve : ndarray of shape (k, 2), float64
-        Scores, rising, and which share of strangers' faces reaches each; empty until it is known.
-    evidence : Evidence, optional
-        What the threshold rests on. With it, `enrol` and `remove` choose the threshold, the calibration and the curve
-        anew: in milliseconds, or tens of them in a gallery of thousands.
+    With `evidence`, `enrol` and `remove` choose the threshold, the calibration and the curve anew: in milliseconds, or
+    tens of them in a gallery of thousands.
     """
 
-    labels: list[str]
-    vectors: np.ndarray
-    threshold: float = float("nan")
-    calibration: tuple[float, float] = (20.0, -10.0)
-    cohort_weight: float = 0.0
-    about: dict = field(default_factory=dict)
+    labels: list[str]  # one per row of `vectors`
+    vectors: np.ndarray  # (people, d) float32, unit rows: weights of a trained head, or means of embeddings
+    threshold: float = float("nan")  # score from which on a name is given
+    calibration: tuple[float, float] = (20.0, -10.0)  # slope and offset, see `confidence`
+    cohort_weight: float = (
+        0.0  # share of `cohort_mean` that is taken off, from COHORT_LEAST people on; 0 to 1
+    )
+    about: dict = field(
+        default_factory=dict
+    )  # as JSON takes it: kind of head, backbone, views, rule of the threshold
+    # (k, 2) float64: scores, rising, and which share of strangers' faces reaches each; empty until it is known
     curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
-    evidence: Evidence | None = None
+    evidence: Evidence | None = None  # what the threshold rests on
 
     def __post_init__(self):
         self.labels = [str(label) for label in self.labels]
@@ -100,40 +77,38 @@ class Gallery:
         if self.vectors.ndim != 2 or len(self.labels) != len(self.vectors):
             raise ValueError(f"{len(self.labels)} labels do not fit vectors of shape {self.vectors.shape}")
 
+    def packed(self) -> bytes:
+        """Return every field as one .npz."""
+        evidence = {name: getattr(self.evidence, name) for name in EVIDENCE} if self.evidence else {}
+        file = io.BytesIO()
+        np.savez(
+            file,
+            labels=np.array(self.labels, dtype=np.str_),
+            vectors=self.vectors,
+            threshold=np.float64(self.threshold),
+            calibration=np.array(self.calibration, np.float64),
+            cohort_weight=np.float64(self.cohort_weight),
+            about=np.array(json.dumps(self.about, sort_keys=True)),
+            curve=self.curve,
+            **evidence,
+        )
+        return file.getvalue()
+
     def save(self, path: str | Path) -> None:
-        """Write every field as one .npz; a kill at any moment leaves the old file or the new one."""
+        """Write `packed`; a kill at any moment leaves the old file or the new one."""
         path = Path(path)
         partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        evidence = {name: getattr(self.evidence, name) for name in EVIDENCE} if self.evidence else {}
         try:
-            with open(partial, "wb") as file:
-                np.savez(
-                    file,
-                    labels=np.array(self.labels, dtype=np.str_),
-                    vectors=self.vectors,
-                    threshold=np.float64(self.threshold),
-                    calibration=np.array(self.calibration, np.float64),
-                    cohort_weight=np.float64(self.cohort_weight),
-                    about=np.array(json.dumps(self.about, sort_keys=True)),
-                    curve=self.curve,
-                    **evidence,
-                )
+            partial.write_bytes(self.packed())
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Gallery":
-        """Read what `save` wrote; nothing in the file is executed.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged or lacks a field.
-        """
-        path = Path(path)
+    def load(cls, file: str | Path | BinaryIO) -> "Gallery":
+        """Read what `packed` gave; nothing in it is executed. ValueError if it is damaged or lacks a field."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(file, allow_pickle=False) as stored:
                 labels, vectors, threshold, calibration, cohort_weight, about, curve = (
                     stored[f] for f in FIELDS
                 )
@@ -144,7 +119,7 @@ class Gallery:
                 evidence = Evidence(**{**evidence, "fpir": float(evidence["fpir"])})
             return cls(labels.tolist(), vectors, *decision, json.loads(str(about)), curve, evidence or None)
         except (KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path.name} is damaged or of an earlier version: {error}") from error
+            raise ValueError(f"the gallery is damaged or of an earlier version: {error}") from error
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the score of every probe, (n, d) unit rows, with every person: (n, people).
@@ -184,15 +159,9 @@ class Gallery:
         return np.interp(scores, *self.curve.T)
 
     def identify(self, embeddings: np.ndarray, top: int = 5, threshold: float | None = None) -> list[Match]:
-        """Name every probe, (n, d) unit rows, or call it unknown.
+        """Name every probe, (n, d) float32 unit rows, or call it unknown; list the `top` best people.
 
-        Parameters
-        ----------
-        embeddings : ndarray of shape (n, d), float32
-        top : int
-            How many of the best people to list.
-        threshold : float, optional
-            Used instead of the gallery's own.
+        `threshold` is used instead of the gallery's own.
         """
         limit = self.threshold if threshold is None else threshold
         if not self.labels:
@@ -215,16 +184,14 @@ class Gallery:
         if self.evidence is None:
             return
         cosines = self.evidence.photos @ self.vectors.T
-        chosen = decide(self.evidence, len(self.labels), cosines, self._normalised, not self._has_cohort)
-        self.threshold, self.calibration, self.curve = chosen.threshold, chosen.calibration, chosen.curve
+        self.threshold, self.calibration, self.curve = decide(
+            self.evidence, len(self.labels), cosines, self._normalised, not self._has_cohort
+        )
 
     def enrol(self, name: str, embeddings: np.ndarray) -> None:
         """Add a person, or replace one of the same name, from one or more embeddings, without training.
 
-        Raises
-        ------
-        ValueError
-            If the name is empty or "unknown", or there is no finite embedding of the right length.
+        ValueError if the name is empty or "unknown", or there is no finite embedding of the right length.
         """
         embeddings = np.atleast_2d(np.asarray(embeddings, dtype=np.float32))
         if not name.strip() or name.strip().lower() == UNKNOWN:
@@ -261,11 +228,10 @@ class Gallery:
 
     def emptied(self) -> "Gallery":
         """Return the gallery without anybody, enrolled or stranger; whoever is enrolled then, the table is still there."""
-        nobody = np.zeros((0, self.vectors.shape[1]), np.float32)
-        none = np.zeros(0, np.int64)
-        evidence = self.evidence and Evidence(
-            nobody, none, none.astype(np.float32), none.astype(bool), self.evidence.table, self.evidence.fpir
+        nothing = slice(0)
+        evidence = self.evidence and self.evidence.only(nothing)
+        empty = replace(
+            self, labels=[], vectors=self.vectors[nothing], about=dict(self.about), evidence=evidence
         )
-        empty = replace(self, labels=[], vectors=nobody, about=dict(self.about), evidence=evidence)
         empty._decide()
         return empty

@@ -31,15 +31,10 @@ warnings.filterwarnings("ignore", module="PIL")
 
 
 class PhotoError(ValueError):
-    """A file that cannot be used as a photo.
+    """A file that cannot be used as a photo; `message` says why to the person who brought it.
 
-    Attributes
-    ----------
-    code : str
-        One of "empty", "not_an_image", "too_many_bytes", "too_many_pixels", "too_many_scans", "too_many_parts",
-        "damaged".
-    message : str
-        What is wrong, in words for the person who brought the photo.
+    `code` is "empty", "not_an_image", "too_many_bytes", "too_many_pixels", "too_many_scans", "too_many_parts" or
+    "damaged".
     """
 
     def __init__(self, code: str, message: str):
@@ -53,28 +48,13 @@ def open_photo(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int | None = None,
 ) -> np.ndarray:
-    """Decode a photo the way a person sees it: turned upright by its EXIF tag, in RGB.
+    """Decode a photo the way a person sees it: turned upright by its EXIF tag, (height, width, 3) uint8, RGB.
 
-    Parameters
-    ----------
-    source : bytes, path or binary file
-        A JPEG, PNG, WebP, GIF or BMP. Of an animation the first frame is taken.
-    max_pixels : int
-        Width times height above which the photo is refused, before any pixel is decoded.
-    max_bytes : int, optional
-        Length above which the file is refused, before it is read to its end.
+    Transparent parts are put on white; CMYK, palette and 16-bit pictures are converted; of an animation the first frame
+    is taken. A file longer than `max_bytes` is refused before it is read to its end, a picture of more than
+    `max_pixels`, width times height, before a pixel is decoded.
 
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-        RGB, 0 to 255. Transparent parts are put on white; CMYK, palette and 16-bit pictures are converted.
-
-    Raises
-    ------
-    PhotoError
-        If the file is empty, no image, too large or damaged.
-    FileNotFoundError
-        If `source` is a path and nothing is there.
+    Raises PhotoError if the file is empty, no image, too large or damaged, and OSError if a path cannot be read.
     """
     data = _read(source, -1 if max_bytes is None else max_bytes + 1)
     if not data:

@@ -6,7 +6,6 @@ It needs numpy, onnxruntime and Pillow, and no torch.
 
 import hashlib
 import json
-import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,17 +31,10 @@ class BundleError(RuntimeError):
 
 
 class Embedder:
-    """Face crops to embeddings.
+    """Face crops to embeddings, by an ONNX file, (n, 3, size, size) float32 -> (n, d) float32.
 
-    Parameters
-    ----------
-    model : path
-        ONNX file, (n, 3, size, size) float32 -> (n, d) float32.
-    preprocessing : Preprocessing
-        What the backbone was trained on.
-    threads : int
-        Batches that run side by side, each on one thread: layers need not wait for each other's last row, so
-        this is faster than several threads within a layer.
+    `threads` batches run side by side, each on one thread: layers need not wait for each other's last row, so this is
+    faster than several threads within a layer.
     """
 
     def __init__(self, model: str | Path, preprocessing: Preprocessing, threads: int = 1):
@@ -54,18 +46,10 @@ class Embedder:
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
-        """Embed face crops.
+        """Embed face crops, ([n,] size, size, 3) or (n, views, size, size, 3) uint8 RGB: (n, d) float32, unit rows.
 
-        Parameters
-        ----------
-        crops : ndarray of shape (n, size, size, 3) or (n, views, size, size, 3), uint8, RGB
-            Of several views of a face, from `crops.tta_crops`, the embeddings are averaged: steadier, and as many
-            times the work.
-
-        Returns
-        -------
-        ndarray of shape (n, d), float32
-            Rows of length 1: their dot product is the cosine similarity.
+        Their dot product is the cosine similarity. Of several views of a face, from `crops.tta_crops`, the embeddings
+        are averaged: steadier, and as many times the work.
         """
         crops = np.asarray(crops)
         single = crops.reshape(-1, *crops.shape[-3:])
@@ -91,45 +75,21 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Recogniser:
-    """Detector, embedder and gallery together.
-
-    Attributes
-    ----------
-    detector : Mtcnn
-    embedder : Embedder
-    gallery : Gallery
-    version : str
-        Names the bundle; the health check returns it.
-    views : int
-        From how many views a face is embedded (test-time augmentation), see `crops.tta_crops`.
-    """
+    """Detector, embedder and gallery together."""
 
     detector: Mtcnn
     embedder: Embedder
     gallery: Gallery
-    version: str = ""
-    views: int = 1
+    version: str = ""  # names the bundle; the health check returns it
+    views: int = 1  # of a face that are embedded (test-time augmentation), see `crops.tta_crops`
 
     @classmethod
     def load(cls, bundle: str | Path, threads: int = 1) -> "Recogniser":
-        """Open a bundle, a folder or a zip of one, after checking the hash of everything in it.
+        """Open a bundle's folder after checking the hash of everything in it.
 
-        Raises
-        ------
-        BundleError
-            If a file is missing or changed, or the threshold has not been chosen.
+        BundleError if a file is missing or changed, or the threshold has not been chosen.
         """
-        bundle = Path(bundle)
-        if not bundle.exists():
-            raise BundleError(f"there is no model bundle at {bundle.name}")
-        if bundle.is_dir():
-            return cls._open(bundle, threads)
-        with tempfile.TemporaryDirectory() as folder:
-            unpack_bundle(bundle, Path(folder))
-            return cls._open(Path(folder), threads)
-
-    @classmethod
-    def _open(cls, folder: Path, threads: int) -> "Recogniser":
+        folder = Path(bundle)
         meta = check_bundle(folder)
         try:
             gallery = Gallery.load(folder / "gallery.npz")
@@ -165,11 +125,7 @@ class Recogniser:
     def look(self, image: np.ndarray, max_faces: int | None = None) -> "Recognition":
         """Find the faces of one photo, (height, width, 3) uint8 RGB, and keep what is needed to name them.
 
-        Parameters
-        ----------
-        image : ndarray
-        max_faces : int, optional
-            Keep at most this many, the surest detections first.
+        At most `max_faces` are kept, the surest detections first.
         """
         faces = self.detect(image)
         return Recognition(self, image, faces[:max_faces], len(faces))
@@ -181,22 +137,12 @@ class Recogniser:
 
 @dataclass
 class Recognition:
-    """One look at one photo: its faces, found once, and their embeddings, computed once and when first asked for.
-
-    Attributes
-    ----------
-    recogniser : Recogniser
-    image : ndarray of shape (height, width, 3), uint8, RGB
-    faces : list of Face
-        Best score first, in pixels of the photo.
-    found : int
-        How many faces the photo shows, those above `max_faces` too.
-    """
+    """One look at one photo: its faces, found once, and their embeddings, computed once and when first asked for."""
 
     recogniser: Recogniser = field(repr=False)
-    image: np.ndarray = field(repr=False)
-    faces: list[Face]
-    found: int
+    image: np.ndarray = field(repr=False)  # (height, width, 3) uint8, RGB
+    faces: list[Face]  # best score first, in pixels of the photo
+    found: int  # faces that the photo shows, those above `max_faces` too
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -210,23 +156,11 @@ class Recognition:
     def names(
         self, gallery: Gallery | None = None, top: int = 5, threshold: float | None = None
     ) -> list[dict]:
-        """Name every face; neither the detector nor the backbone runs again.
+        """Name every face, by another gallery or threshold if one is given; no network runs again.
 
-        Parameters
-        ----------
-        gallery : Gallery, optional
-            Instead of the recogniser's own.
-        top : int
-            How many candidates to list per face.
-        threshold : float, optional
-            Instead of the gallery's own.
-
-        Returns
-        -------
-        list of dict
-            Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1,
-            name (or "unknown"), confidence 0 to 1, score (see `Gallery.scores`), fpir (0 to 1, or None where
-            it is not known), top (list of name, score, confidence); see `gallery.Match`.
+        Per face: box [x0, y0, x1, y1] and landmarks (5 x [x, y]) in pixels, detection_score 0 to 1, name (or
+        "unknown"), confidence 0 to 1, score (see `Gallery.scores`), fpir (0 to 1, or None where it is not known) and the
+        `top` candidates, each name, score and confidence; see `gallery.Match`.
         """
         matches = (gallery or self.recogniser.gallery).identify(self.embeddings, top, threshold)
         return [
@@ -272,10 +206,7 @@ def bundle_version(meta: dict) -> str:
 def check_bundle(folder: Path) -> dict:
     """Return the bundle's model.json after comparing every file with its hash, and all of it with its version.
 
-    Raises
-    ------
-    BundleError
-        If anything is missing, unreadable or changed.
+    BundleError if anything is missing, unreadable or changed.
     """
     try:
         meta = json.loads((folder / "model.json").read_text())
@@ -283,7 +214,9 @@ def check_bundle(folder: Path) -> dict:
         if meta["version"] != bundle_version(meta):
             wrong.append("model.json")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"the model bundle is incomplete: {type(error).__name__}") from error
+        raise BundleError(
+            f"the model bundle {folder.name!r} is incomplete: {type(error).__name__}"
+        ) from error
     if wrong:
         raise BundleError(f"damaged in the model bundle: {', '.join(wrong)}")
     if missing := [name for name in DESCRIBED if name not in meta]:
@@ -296,10 +229,7 @@ def check_bundle(folder: Path) -> dict:
 def unpack_bundle(archive: Path, folder: Path) -> None:
     """Unpack the known files of a zipped bundle, and only those, into `folder`.
 
-    Raises
-    ------
-    BundleError
-        If the archive is damaged or lacks a file.
+    BundleError if the archive is damaged or lacks a file.
     """
     try:
         with zipfile.ZipFile(archive) as opened:

@@ -1,15 +1,14 @@
 """The enrolled people while the function runs: one gallery that all its copies share, read and changed together."""
 
 import copy
+import io
 import logging
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TypeVar
 
 from .events import HttpError
@@ -39,10 +38,7 @@ class Register:
     def gallery(self, recogniser: Recogniser) -> Gallery:
         """Return the people as they are, at most `face_gallery_seconds` late, without those whose time is over.
 
-        Raises
-        ------
-        HttpError
-            503 if they cannot be read, or belong to another backbone.
+        HttpError 503 if they cannot be read, or belong to another backbone.
         """
         if self._object is None:
             return recogniser.gallery
@@ -60,10 +56,7 @@ class Register:
     def change(self, recogniser: Recogniser, edit: Callable[[Gallery], Result]) -> Result:
         """Apply `edit` to a copy of the newest gallery and put it in place; again if somebody else was quicker.
 
-        Raises
-        ------
-        HttpError
-            409 if people are fixed here, 503 if too many others write at once; what `edit` raises, unchanged.
+        HttpError 409 if people are fixed here, 503 if too many others write at once; what `edit` raises, unchanged.
         """
         if self._object is None:
             message = "the people of this function came with its model and stay: it has no FACE_GALLERY"
@@ -73,7 +66,7 @@ class Register:
                 self._refresh(recogniser)
                 (gallery, over), tag = without_lapsed(self._gallery), self._tag
             result = edit(gallery)
-            written = self._write(_packed(gallery), tag)
+            written = self._write(gallery.packed(), tag)
             if written:
                 with self._lock:
                     self._gallery, self._tag = gallery, written
@@ -146,18 +139,8 @@ def _unavailable(error: Exception) -> HttpError:
     return HttpError(503, "people_unavailable", message, headers={"Retry-After": "5"})
 
 
-def _packed(gallery: Gallery) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gallery.npz"
-        gallery.save(path)
-        return path.read_bytes()
-
-
 def _unpacked(content: bytes, recogniser: Recogniser) -> Gallery:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "gallery.npz"
-        path.write_bytes(content)
-        gallery = Gallery.load(path)
+    gallery = Gallery.load(io.BytesIO(content))
     own = recogniser.gallery.about.get("backbone"), recogniser.embedder.dimension
     if (gallery.about.get("backbone"), gallery.vectors.shape[1]) != own:
         raise ValueError("the gallery was made with another backbone than this model's")

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from .access import parse_keys
 
@@ -12,84 +12,52 @@ class SettingsError(ValueError):
     """An environment variable holds something that makes no sense; the message names it."""
 
 
+def _number(default: int, low: int, high: int) -> int:
+    """Make a field that takes whole numbers from `low` to `high`."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """The function's configuration: each field is the environment variable of its name in capitals.
+    """The function's configuration: each field is the environment variable of its name in capitals."""
 
-    Attributes
-    ----------
-    model_bundle : str
-        Folder or zip of a model bundle on disk; wins over S3.
-    model_bucket, model_key, model_sha256 : str
-        A bundle's zip in S3 and the SHA-256 of that zip (needs boto3, which Lambda brings).
-    face_threads : int
-        Threads per network.
-    face_max_bytes : int
-        Largest photo in bytes: Lambda takes 6 MB, and base64 adds a third.
-    face_max_pixels : int
-        Largest photo, width times height.
-    face_max_faces : int
-        At most this many faces of a photo are named, the surest first.
-    face_retry_seconds : int
-        Pause before a model that could not be loaded is tried again.
-    face_keys : str
-        Who may ask: entries NAME:SCOPE+SCOPE:SHA256 with spaces between them, see `access`.
-    face_open : str
-        What is open without a key: "recognise", or "none". Scope manage always takes a key.
-    face_gallery : str
-        Where the people are who may be changed: s3://bucket/key, or a path. Empty: the bundle's, for good.
-    face_gallery_seconds : int
-        How long a copy of the function goes without asking whether they have changed.
-    bucket_owner : str
-        Account that the buckets belong to; S3 refuses any other's.
-    face_base_path : str
-        What a domain's path mapping puts in front of every path.
-    face_operator, face_contact, face_purpose, face_retention : str
-        Who runs this, how to reach them, what for, and how long people stay enrolled: the page says it.
-    face_metrics : str
-        CloudWatch namespace of the figures in the log; empty: none, since each of them has a price.
-    code_version : str
-        Names the deployed code; the health check returns it.
-    aws_lambda_function_name : str
-        Set by Lambda: the model is loaded at start-up, when a full core is there whatever the memory.
-    """
-
-    model_bundle: str = ""
-    model_bucket: str = ""
+    model_bundle: str = ""  # folder of a model bundle on disk; wins over S3
+    model_bucket: str = ""  # or its zip in S3, which needs boto3; Lambda brings that
     model_key: str = ""
-    model_sha256: str = ""
-    face_threads: int = 1
-    face_max_bytes: int = 4_500_000
-    face_max_pixels: int = 25_000_000
-    face_max_faces: int = 50
-    face_retry_seconds: int = 30
-    face_keys: str = ""
-    face_open: str = "recognise"
-    face_gallery: str = ""
-    face_gallery_seconds: int = 5
-    bucket_owner: str = ""
-    face_base_path: str = ""
-    face_operator: str = ""
-    face_contact: str = ""
-    face_purpose: str = ""
-    face_retention: str = ""
-    face_metrics: str = ""
-    code_version: str = ""
+    model_sha256: str = ""  # of the zip
+    face_threads: int = _number(1, 1, 64)
+    face_max_bytes: int = _number(4_500_000, 1, 10**9)  # Lambda takes 6 MB, and base64 adds a third
+    face_max_pixels: int = _number(25_000_000, 1, 10**9)  # width times height
+    face_max_faces: int = _number(50, 1, 1000)  # of a photo that are named, the surest first
+    face_retry_seconds: int = _number(30, 0, 86_400)  # until a model that could not be loaded is tried again
+    face_keys: str = ""  # who may ask: entries NAME:SCOPE+SCOPE:SHA256 with spaces between them, see `access`
+    face_open: str = "recognise"  # without a key, or "none"; scope manage always takes a key
+    face_gallery: str = (
+        ""  # where people are who may change: s3://bucket/key, or a path; else the bundle's stay
+    )
+    face_gallery_seconds: int = _number(5, 0, 3_600)  # without asking whether they have changed
+    bucket_owner: str = ""  # account of the buckets; S3 refuses any other's
+    face_base_path: str = ""  # what a domain's path mapping puts in front of every path
+    face_operator: str = ""  # the page says who runs this,
+    face_contact: str = ""  # how to reach them,
+    face_purpose: str = ""  # what for,
+    face_retention: str = ""  # and how long people stay enrolled
+    face_metrics: str = ""  # CloudWatch namespace of the log's figures; empty: none, since each has a price
+    code_version: str = ""  # of the deployed code, for the health check
+    # Set by Lambda: the model is loaded at start-up then, when a full core is there whatever the memory.
     aws_lambda_function_name: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; a variable that is unset or empty leaves the default.
 
-        Raises
-        ------
-        SettingsError
-            If a number is none or out of range, MODEL_SHA256 is no SHA-256, or FACE_KEYS or FACE_OPEN is none.
+        Raises SettingsError if a number is none or out of range, MODEL_SHA256 is no SHA-256, or FACE_KEYS or FACE_OPEN
+        is none.
         """
-        given = {field: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
+        given = {known: environment.get(known.name.upper(), "").strip() for known in fields(cls)}
         values = {
-            field.name: _integer(field.name, text) if field.type is int else text
-            for field, text in given.items()
+            known.name: _integer(known, text) if known.metadata else text
+            for known, text in given.items()
             if text
         }
         digest = values["model_sha256"] = values.get("model_sha256", "").lower()
@@ -104,22 +72,14 @@ class Settings:
         return cls(**values)
 
 
-RANGES = {
-    "face_threads": (1, 64),
-    "face_max_bytes": (1, 1_000_000_000),
-    "face_max_pixels": (1, 1_000_000_000),
-    "face_max_faces": (1, 1000),
-    "face_retry_seconds": (0, 86_400),
-    "face_gallery_seconds": (0, 3_600),
-}
-
-
-def _integer(name: str, text: str) -> int:
-    low, high = RANGES[name]
+def _integer(known, text: str) -> int:
+    low, high = known.metadata["range"]
     try:
         value = int(text)
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        raise SettingsError(f"{name.upper()} must be an integer from {low} to {high}, not {text[:20]!r}")
+        raise SettingsError(
+            f"{known.name.upper()} must be an integer from {low} to {high}, not {text[:20]!r}"
+        )
     return value

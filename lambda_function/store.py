@@ -59,10 +59,7 @@ def _unavailable(wait: float) -> HttpError:
 def load_model(settings: Settings) -> Recogniser:
     """Open the bundle on disk, or the one in S3, which stays unpacked in /tmp for the next process.
 
-    Raises
-    ------
-    BundleError
-        If no model is configured, it is damaged, or what S3 has is not the file that MODEL_SHA256 names.
+    BundleError if no model is configured, it is damaged, or what S3 has is not the file that MODEL_SHA256 names.
     """
     if settings.model_bundle:
         return Recogniser.load(settings.model_bundle, settings.face_threads)
