@@ -183,17 +183,30 @@ def photos_at(path: str | Path) -> list[tuple[str, bytes]]:
     return [(file.name, file.read_bytes()) for file in files]
 
 
-def names_at(results: list[Result], people: dict[str, set[str]], thresholds: list[float]) -> pd.DataFrame:
-    """Count faces by threshold (a score): rightly named (that person is in the photo), wrongly named, unknown.
+def names_at(
+    results: list[Result], people: dict[str, dict[str, np.ndarray]], thresholds: list[float]
+) -> pd.DataFrame:
+    """Count faces by threshold (a score): with their own name, with somebody else's, unknown.
 
-    `people` says who is in a photo, by its file name.
+    `people` has by a photo's file name who is in it and where: {name: box in pixels}. A face is whose box has the nearest
+    middle: somebody else's name is wrong, too, where that person is in the photo as well.
     """
     rows = {}
     for threshold in sorted(thresholds):
-        named = [(name, people[result.photo]) for result in results for name in result.names(threshold)]
+        faces = [
+            (face["name"], whose(face["box"], people[result.photo]))
+            for result in results
+            for face in result.named(threshold)
+        ]
         rows[round(threshold, 2)] = {
-            "rightly named": sum(name in there for name, there in named),
-            "wrongly named": sum(name not in there and name != UNKNOWN for name, there in named),
-            "unknown": sum(name == UNKNOWN for name, _ in named),
+            "rightly named": sum(name == own for name, own in faces),
+            "wrongly named": sum(name not in (own, UNKNOWN) for name, own in faces),
+            "unknown": sum(name == UNKNOWN for name, _ in faces),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("threshold")
+
+
+def whose(box: np.ndarray, people: dict[str, np.ndarray]) -> str:
+    """Return who of `people`, {name: box}, has the middle of the face nearest to that of `box`; all are x0, y0, x1, y1."""
+    corners = np.array(list(people.values())) - np.asarray(box)
+    return list(people)[np.linalg.norm(corners[:, :2] + corners[:, 2:], axis=1).argmin()]

@@ -133,9 +133,12 @@ def test_an_endpoint_that_is_gone_down_or_damaged(desk, outputs, request):
 
 
 def test_each_threshold_is_counted():
-    results = [Result("a.jpg", b"", faces=[ADA]), Result("b.jpg", b"", faces=[ADA])]
-    table = names_at(results, {"a.jpg": {"Ada"}, "b.jpg": {"Bruno"}}, [0.7, 0.5])
-    assert table.loc[0.5].tolist() == [1, 1, 0] and table.loc[0.7].tolist() == [0, 0, 2]
+    elsewhere = ADA | {"box": [70, 9, 90, 30]}
+    results = [Result("a.jpg", b"", faces=[ADA, elsewhere]), Result("b.jpg", b"", faces=[ADA])]
+    ada, bruno = np.array([8, 8, 31, 31]), np.array([72, 10, 92, 34])
+    table = names_at(results, {"a.jpg": {"Ada": ada, "Bruno": bruno}, "b.jpg": {"Bruno": bruno}}, [0.7, 0.5])
+    # Bruno is called Ada twice, once with Ada beside him.
+    assert table.loc[0.5].tolist() == [1, 2, 0] and table.loc[0.7].tolist() == [0, 0, 3]
 
 
 def test_the_page_names_renames_and_keeps_a_history():
