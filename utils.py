@@ -247,6 +247,7 @@ if TYPE_CHECKING:  # for editors, and for __getattr__ below, which reads these l
         plot_cluster_curves,
         plot_frames,
     )
+    from facecourse.metrics.uncertainty import drawn_anew
     from facecourse.photos.truth import true_kinship, true_names
 
 _MODULE_OF = {

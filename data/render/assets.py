@@ -128,9 +128,8 @@ class Assets:
     def figure(self, male: float, age: float, ancestry: dict[str, float], muscle: float, weight: float):
         """Return how far each vertex of a person lies from the base mesh, (n, 3), before individual features."""
         moves = np.zeros_like(self.base)
-        old = np.clip((age - 25) / 65, 0, 1)
         for sex, sex_share in (("female", 1 - male), ("male", male)):
-            for years, years_share in (("young", 1 - old), ("old", old)):
+            for years, years_share in _years(age):
                 for origin, share in ancestry.items():
                     self.morph(moves, f"macrodetails/{origin}-{sex}-{years}", sex_share * years_share * share)
                 for muscles, muscle_share in _three("muscle", muscle):
@@ -174,6 +173,15 @@ class Assets:
         points = (body[proxy.vertices] * proxy.weights[..., None]).sum(1) + proxy.offsets * scale
         turns = (self.turns[proxy.vertices] * proxy.weights[..., None]).sum(1)
         return points, np.clip(turns, 0, 1)
+
+
+def _years(age: float) -> list[tuple[str, float]]:
+    """Share an age out among the targets: baby is 1 year old, child 10, young 25, old 90; from 18 on all are grown up."""
+    if age < 18:
+        shares = [float(np.interp(age, [1, 10, 25], row)) for row in np.eye(3)]
+        return list(zip(("baby", "child", "young"), shares, strict=True))
+    old = np.clip((age - 25) / 65, 0, 1)
+    return [("young", 1 - old), ("old", old)]
 
 
 def _three(kind: str, value: float) -> list[tuple[str, float]]:

@@ -28,6 +28,7 @@ OPPOSITES = (
 )
 # fmt: on
 OUTLINES = ["oval", "round", "square", "rectangular", "triangular", "invertedtriangular", "diamond"]
+LATE = {"nose": 0.6, "mouth": 0.6, "chin": 0.6}  # how far a child's features are grown where faces grow last
 TWINS_OWN = 0.15  # how far twins differ from each other, as a share of how far strangers do
 
 
@@ -47,7 +48,9 @@ class Looks:
 def looks_of(assets: Assets, anatomy: Anatomy, seed: int, person: Person) -> Looks:
     """Work out a person's looks; the same seed and name give the same looks."""
     rng = rng_for(seed, "id", person.name, 0)
-    body = _body(assets, rng, seed, person)
+    body = _body(assets, anatomy, rng, seed, person)
+    if person.age < 18:
+        body = _enlarged(body, anatomy)
     shade = rng.uniform(0.9, 1.12)
     hair = np.clip(np.array(HAIR[person.hair]) * shade * rng.uniform(0.95, 1.05, 3), 0, 1)
     skin = _skin(assets, anatomy, rng_for(seed, "skin", person.name), person, hair)
@@ -72,8 +75,15 @@ def _features(assets: Assets) -> list[tuple[str, str, str]]:
     return found
 
 
-def _body(assets: Assets, rng: np.random.Generator, seed: int, person: Person) -> np.ndarray:
+def _body(
+    assets: Assets, anatomy: Anatomy, rng: np.random.Generator, seed: int, person: Person
+) -> np.ndarray:
     moves = assets.figure(person.male, person.age, person.ancestry, person.muscle, person.weight)
+    size, grown = 1.0, {}
+    if person.age < 18:
+        assets.morph(moves, "head/head-age-decr", 0.6)
+        size = _face_height(assets.base + moves, anatomy) / _face_height(anatomy.rest, anatomy)
+        grown = LATE
     family = rng_for(seed, "family", person.family)
     for part, less, more in _features(assets):
         damping = 0.6 if "eye-trans" in less or "eyebrows-trans" in less else 1.0
@@ -84,6 +94,7 @@ def _body(assets: Assets, rng: np.random.Generator, seed: int, person: Person) -
         elif rng_for(seed, "inherits", person.name, less).random() < person.shared:
             drawn = shared
         value = float(np.clip(drawn * SPREAD[part] * STRENGTH * damping, -0.65, 0.65))
+        value *= size * grown.get(part, 1.0)
         feature = less if value < 0 else more
         assets.morph(moves, f"{part}/{feature}", abs(value))
         if feature.startswith("l-"):
@@ -91,12 +102,22 @@ def _body(assets: Assets, rng: np.random.Generator, seed: int, person: Person) -
     rng = family if person.family else rng  # outline and asymmetry too
     first, second = rng.choice(len(OUTLINES), 2, replace=False)
     amount, by_sex = rng.uniform(0.1, 0.75), 0.65 + 0.35 * person.male
-    assets.morph(moves, f"head/head-{OUTLINES[first]}", amount * by_sex)
-    assets.morph(moves, f"head/head-{OUTLINES[second]}", (0.75 - amount) * 0.5 * by_sex)
+    assets.morph(moves, f"head/head-{OUTLINES[first]}", amount * by_sex * size)
+    assets.morph(moves, f"head/head-{OUTLINES[second]}", (0.75 - amount) * 0.5 * by_sex * size)
     sides = sorted({n.split("/")[-1].split(".")[0] for n in assets.target_names if "/asym/" in n})
     for name in rng.choice(sides, 6, replace=False):
-        assets.morph(moves, f"asym/{name}", rng.uniform(0.03, 0.22))
+        assets.morph(moves, f"asym/{name}", rng.uniform(0.03, 0.22) * size)
     return assets.base + moves
+
+
+def _enlarged(body: np.ndarray, anatomy: Anatomy) -> np.ndarray:
+    """Return a child's body with its face as high and large as the reference's, which hair and cameras reckon on."""
+    bigger = _face_height(anatomy.rest, anatomy) / _face_height(body, anatomy)
+    return (body - body[anatomy.left_eye].mean(0)) * bigger + anatomy.eye
+
+
+def _face_height(body: np.ndarray, anatomy: Anatomy) -> float:
+    return float(np.ptp(body[anatomy.face, 1]))
 
 
 # ---- skin ----------------------------------------------------------------------------------------------
@@ -160,7 +181,7 @@ def _make_up(texture: np.ndarray, anatomy: Anatomy, rng: np.random.Generator, pe
         amount = anatomy.lips[..., None] * rng.uniform(0.35, 0.6)
         light = texture.mean(-1, keepdims=True)
         texture = texture * (1 - amount) + amount * np.array(person.extras["lip"]) * (0.6 + 0.8 * light)
-    if not person.male and rng.random() < 0.7:
+    if not person.male and person.age >= 18 and rng.random() < 0.7:
         texture *= 1 - anatomy.lids[..., None] * rng.uniform(0.1, 0.3) * np.array([0.7, 1, 0.9])
     return texture
 

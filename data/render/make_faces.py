@@ -17,13 +17,14 @@ from groups import SIZE as GROUP_SIZE
 from looks import looks_of
 from noises import rng_for
 from others import OTHERS, other_person
-from people import BY_NAME, LATER, PEOPLE, Person
+from people import BY_NAME, CHILDREN, LATER, PEOPLE, Person, as_child
 from portraits import RENDERED, take_portrait
 from problems import PROBLEMS, plant
 from turns import TURNING, take_turn
 
 SEED = 7  # that of the committed sample
-PARTS = ("people", "group", "others", "problems", "turn")
+PARTS = ("people", "group", "others", "children", "problems", "turn")
+CHILDS = 4  # photos of each child
 
 
 def arguments() -> argparse.Namespace:
@@ -100,6 +101,10 @@ class Studio:
         ]
         return self.series("others", other_person(SEED, number), conditions)
 
+    def child(self, name: str) -> dict[str, dict]:
+        """Take the photos of one of the people as a child, numbered from 101 on."""
+        return self.series("children", as_child(name), ["plain"] * CHILDS, 100)
+
     def group(self, number: int) -> dict:
         """Take a group picture; return its truth."""
         members = [
@@ -128,6 +133,7 @@ class Studio:
             job = {
                 "people": self.person,
                 "others": self.other,
+                "children": self.child,
                 "group": self.group,
                 "problems": self.problem,
                 "turn": self.turn,
@@ -142,6 +148,7 @@ def jobs(options: argparse.Namespace) -> list[tuple]:
         "people": [person.name for person in PEOPLE],
         "group": range(len(GROUPS)),
         "others": range(OTHERS),
+        "children": CHILDREN,
         "problems": range(len(PROBLEMS)),
         "turn": [TURNING.name],
     }
@@ -161,8 +168,10 @@ def write_truth(out: Path) -> None:
         part: [json.loads(p.read_text()) for p in sorted((out / ".truth").glob(f"{part}_*"))]
         for part in PARTS
     }
-    photos = {file: truth for found in read["people"] + read["others"] for file, truth in found.items()}
-    (out / "photos.json").write_text(json.dumps(dict(sorted(photos.items())), indent=0))
+    for parts, place in ((("people", "others"), out), (("children",), out / "children")):
+        photos = {file: truth for part in parts for found in read[part] for file, truth in found.items()}
+        if photos:
+            (place / "photos.json").write_text(json.dumps(dict(sorted(photos.items())), indent=0))
     for part, name in (("group", "groups.json"), ("problems", "problems.json")):
         if read[part]:
             found = sorted(read[part], key=lambda photo: photo["file"])

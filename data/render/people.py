@@ -1,5 +1,6 @@
 """Who is invented by hand: the twenty people of the sample, their families, and how they look years later."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 # fmt: off
@@ -110,7 +111,29 @@ LATER = (  # who is photographed years later too, and in how many photos
     (_older("Jarek_Umbeta", 31, Skin("young_lightskinned_male_diffuse3", (.95, .89, .84)),
             weight=.42, extras={"beard": "full", "stubble": .4}), 3),
 )
+CHILDREN = {  # who of the people is photographed as a child too, at what age
+    "Ada_Ferro": 6, "Chioma_Lindqvar": 8, "Farid_Okonska": 9, "Hideo_Brandao": 7, "Ines_Valkamo": 10, "Jarek_Umbeta": 5,
+    "Mira_Solenne": 6, "Nora_Solenne": 6, "Odile_Solenne": 10, "Otto_Brandvik": 11, "Pelle_Brandvik": 7, "Samir_Brandvik": 5,
+}
 # fmt: on
+
+
+def as_child(name: str) -> Person:
+    """Return one of CHILDREN: the adult's features on a child's head, smooth skin, no beard, no make-up, no glasses."""
+    adult, age = BY_NAME[name], CHILDREN[name]
+    base, mixed = (
+        part and re.sub("middleage|old", "young", part).replace("_male", "_female")
+        for part in (adult.skin.base, adult.skin.mixed)
+    )
+    freckles = {key: value for key, value in adult.extras.items() if key == "freckles"}
+    return replace(
+        adult,
+        age=age,
+        weight=0.5,
+        muscle=0.4,
+        skin=replace(adult.skin, base=base, mixed=mixed),
+        extras=freckles,
+    )
 
 
 def kinship(person: Person) -> dict[str, str]:

@@ -57,7 +57,9 @@ def draw_pose(rng: np.random.Generator, looks: Looks, number: int | None = None)
         "expr_w": float(rng.uniform(0.8, 1.15)),
         "ease": float(rng.uniform(0.6, 1.2)),
         "blink": float(rng.choice([0, 0, 0.06])),
-        "suit": str(rng.choice(SUITS[person.male])),
+        "suit": str(
+            rng.choice([suit for suit in SUITS[person.male] if person.age >= 18 or "elegant" not in suit])
+        ),
         "suit_rgb": np.clip(colour, 0.03, 0.8),
         "tint": float(rng.uniform(0.6, 0.95)),
         "oily": float(rng.uniform(0, 0.7)),
