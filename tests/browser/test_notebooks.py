@@ -1,8 +1,15 @@
 """Notebooks in a real JupyterLab: 01 runs to its end, 09 takes a photo; 06 in Notebook 7, Jupyter's other page."""
 
+import io
+import sys
+from types import SimpleNamespace
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from facecourse.optional import album
+from tests.browser.conftest import CAMERA_SEES
 from tests.browser.lab import choose_files, errors_of
 from tests.conftest import ROOT
 
@@ -41,3 +48,18 @@ def test_the_camera_hands_a_photo_to_the_kernel_and_keeps_none(lab, page, photog
     expect(page.get_by_text("most like Ada_Ferro")).to_be_visible(timeout=60_000)
     photograph("09_camera")
     assert "data:image/jpeg" not in str(lab.save(page, "09_your_album"))
+
+
+def test_in_colab_the_same_script_takes_the_photo(lab, page, monkeypatch):
+    def eval_js(script: str) -> str:  # as Colab's: what the promise of the last expression resolves to
+        page.goto(f"{lab.url}/login")
+        page.evaluate("script => { window.taken = eval(script); }", script)
+        page.get_by_role("button", name="Take the photo").click()
+        return page.evaluate("window.taken")
+
+    monkeypatch.setattr(album, "in_colab", lambda: True)
+    for name in ("google", "google.colab"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(output=SimpleNamespace(eval_js=eval_js)))
+    photos = []
+    album.camera(photos.append)
+    assert Image.open(io.BytesIO(photos[0])).size == Image.open(CAMERA_SEES).size
