@@ -27,9 +27,8 @@ class Preprocessing:
     """
 
     size: int = 160  # side of the square crop, pixels
-    margin: int = (
-        32  # pixels of the crop around the detector's box, both sides together, as facenet-pytorch counts
-    )
+    # Pixels of the crop around the detector's box, both sides together, as facenet-pytorch counts
+    margin: int = 32
     align: bool = False  # turn and scale the face by its landmarks instead of cutting along the box
     normalise: str = "fixed"
     # Pixels of the crop where the landmarks of straightened faces come to lie, five (x, y) in the order of TEMPLATE;
@@ -47,7 +46,10 @@ class Preprocessing:
 
 
 def crop_face(image: np.ndarray, face: Face, preprocessing: Preprocessing) -> np.ndarray:
-    """Cut one face out of a photo, (height, width, 3) uint8 RGB, in whose pixels it is: (size, size, 3) uint8 RGB."""
+    """Cut one face out of the photo, (height, width, 3) uint8 RGB, in whose pixels it is: (size, size, 3) uint8 RGB.
+
+    Its box may reach over the photo's edge.
+    """
     if preprocessing.align:
         return _aligned_crop(image, face, preprocessing)
     return _box_crop(image, face, preprocessing)

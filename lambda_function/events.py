@@ -28,9 +28,8 @@ class Request:
     body: str = ""  # as it came; see `bodies.read_body`
     is_base64: bool = False
     id: str = ""  # Lambda's or the gateway's own name for this request
-    bare: str = (
-        ""  # the address's last part, if it is a stage or mapping without a slash: links lead elsewhere then
-    )
+    # The address's last part, if it is a stage or mapping without a slash: links lead elsewhere then
+    bare: str = ""
     facts: dict = field(default_factory=dict)  # for the request's line in the log; no photo, name or address
 
 

@@ -16,12 +16,10 @@ import numpy as np
 PRIOR = 0.5  # of a face being someone enrolled: the confidence says what follows from it
 TABLE_PEOPLE = 30  # the table's weight; chosen on LFW's people, with the share of them that is "alike"
 TABLE_SIZE = 100  # people beyond whom a gallery's own photos say more than the table
-MOST_PHOTOS = (
-    500  # kept, so that a decision in a gallery of thousands takes little more than their one matrix product
-)
-RELATED = (
-    0.7  # mean cosine from which on two people are taken for relatives: 1 pair in 20,000 alike reaches it
-)
+# Kept, so that a decision in a gallery of thousands takes little more than their one matrix product
+MOST_PHOTOS = 500
+# Mean cosine from which on two people are taken for relatives: 1 pair in 20,000 alike reaches it
+RELATED = 0.7
 NEAREST = 24  # cosines of a photo: more than the best candidates and their cohort are (gallery.COHORT_SIZE)
 CANDIDATES = 5  # per photo, for the calibration: the others' share is nothing
 STEPS = np.linspace(0, 1, 1001)
@@ -36,9 +34,8 @@ class Evidence:
     """
 
     photos: np.ndarray  # (n, d) float32: embeddings, unit rows
-    owners: (
-        np.ndarray
-    )  # (n,) int64: row of the gallery, or a number below 0 for each person who is not enrolled
+    # (n,) int64: row of the gallery, or a number below 0 for each person who is not enrolled
+    owners: np.ndarray
     own: np.ndarray  # (n,) float32: cosine with the own person's vector made without this photo, or nan
     # (n,) bool: whether it counts as a stranger's once its own person is left out. Not after training: a trained head
     # has pushed its people's photos away from all other people.

@@ -12,9 +12,8 @@ class Face:
     """One detected face, in pixels of the photo; boxes and landmarks may lie beyond its edge."""
 
     box: np.ndarray  # (4,) float32: x0 y0 x1 y1
-    landmarks: (
-        np.ndarray
-    )  # (5, 2) float32, x y: image-left eye, image-right eye, nose, left, right mouth corner
+    # (5, 2) float32, x y: image-left eye, image-right eye, nose, left, right mouth corner
+    landmarks: np.ndarray
     score: float  # the detector's probability that this is a face
 
 

@@ -14,9 +14,8 @@ from .evidence import Evidence, decide
 
 UNKNOWN = "unknown"
 COHORT_SIZE = 20  # people next to the best one
-COHORT_LEAST = (
-    100  # enrolled people from whom on they are a cohort; of fewer, it would be all who are like the probe
-)
+# Enrolled people from whom on they are a cohort; of fewer, it would be all who are like the probe
+COHORT_LEAST = 100
 FIELDS = ("labels", "vectors", "threshold", "calibration", "cohort_weight", "about", "curve")
 EVIDENCE = ("photos", "owners", "own", "strangers", "table", "fpir")
 
@@ -28,9 +27,8 @@ class Match:
     name: str  # of the best person, or "unknown" if the score is below the threshold
     score: float  # of the best person, see `Gallery.scores`
     confidence: float  # 0 to 1: that it is this person, if a face is as often somebody enrolled as not
-    fpir: (
-        float  # share of strangers' faces, 0 to 1, that reach this score with somebody here; nan if not known
-    )
+    # Share of strangers' faces, 0 to 1, that reach this score with somebody here; nan if not known
+    fpir: float
     # The best people, whatever the threshold: name, score, probability. Those of all people and of nobody sum to 1.
     top: list[tuple[str, float, float]]
 
@@ -61,9 +59,8 @@ class Gallery:
     vectors: np.ndarray  # (people, d) float32, unit rows: weights of a trained head, or means of embeddings
     threshold: float = float("nan")  # score from which on a name is given
     calibration: tuple[float, float] = (20.0, -10.0)  # slope and offset, see `confidence`
-    cohort_weight: float = (
-        0.0  # share of `cohort_mean` that is taken off, from COHORT_LEAST people on; 0 to 1
-    )
+    # Share of `cohort_mean` that is taken off, from COHORT_LEAST people on; 0 to 1
+    cohort_weight: float = 0.0
     about: dict = field(
         default_factory=dict
     )  # as JSON takes it: kind of head, backbone, views, rule of the threshold

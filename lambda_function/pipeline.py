@@ -46,7 +46,7 @@ class Embedder:
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
-        """Embed face crops, ([n,] size, size, 3) or (n, views, size, size, 3) uint8 RGB: (n, d) float32, unit rows.
+        """Embed face crops, (n, size, size, 3) or (n, views, size, size, 3) uint8 RGB: (n, d) float32, unit rows.
 
         Their dot product is the cosine similarity. Of several views of a face, from `crops.tta_crops`, the embeddings
         are averaged: steadier, and as many times the work.

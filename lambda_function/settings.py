@@ -32,9 +32,8 @@ class Settings:
     face_retry_seconds: int = _number(30, 0, 86_400)  # until a model that could not be loaded is tried again
     face_keys: str = ""  # who may ask: entries NAME:SCOPE+SCOPE:SHA256 with spaces between them, see `access`
     face_open: str = "recognise"  # without a key, or "none"; scope manage always takes a key
-    face_gallery: str = (
-        ""  # where people are who may change: s3://bucket/key, or a path; else the bundle's stay
-    )
+    # Where people are who may change: s3://bucket/key, or a path; else the bundle's stay
+    face_gallery: str = ""
     face_gallery_seconds: int = _number(5, 0, 3_600)  # without asking whether they have changed
     bucket_owner: str = ""  # account of the buckets; S3 refuses any other's
     face_base_path: str = ""  # what a domain's path mapping puts in front of every path
