@@ -42,7 +42,7 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
         made.mkdir()
         for name in NETWORKS:
             shutil.copyfile(mtcnn_folder() / f"{name}.onnx", made / f"{name}.onnx")
-        shutil.copyfile(backbone.onnx(), made / "backbone.onnx")
+        _fuse(backbone.onnx(), made / "backbone.onnx")
         gallery.save(made / "gallery.npz")
         meta = {
             "profile": profile,
@@ -70,6 +70,16 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
         (Path(work) / "model.zip").replace(folder.with_suffix(".zip"))
     record(profile, export={"onnx_mb": round((folder / "backbone.onnx").stat().st_size / 1e6, 2)})
     return folder
+
+
+def _fuse(source: Path, target: Path) -> None:
+    """Write a network with its layers fused as ONNX Runtime does it on every CPU: half of what each cold start repeats."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(target)
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
 def _describe(folder: Path, meta: dict) -> None:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ import torch
 from facecourse.core import paths
 from facecourse.core.paths import MissingInput
 from facecourse.deployment import bundle
+from facecourse.detection.detector import mtcnn_folder
 from facecourse.embedding.backbones import Backbone, find_backbone, save_backbone
 from facecourse.embedding.galleries import load_gallery, save_gallery
 from lambda_function.crops import Preprocessing, normalise
@@ -43,12 +45,13 @@ class Small(Backbone):
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A backbone and detector of a few bytes, and outputs of the test's own with a gallery for them."""
-    for name in ("pnet.onnx", "rnet.onnx", "onet.onnx", "weights.pt"):
+    """P-Net as the backbone, a detector of a few bytes, and outputs of the test's own with a gallery for them."""
+    shutil.copyfile(mtcnn_folder() / "pnet.onnx", tmp_path / "weights.onnx")
+    for name in ("pnet.onnx", "rnet.onnx", "onet.onnx"):
         (tmp_path / name).write_bytes(name.encode() * 9)
     monkeypatch.setattr(paths, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setattr(bundle, "mtcnn_folder", lambda: tmp_path)
-    backbone = Small("small", tmp_path / "weights.pt", "0" * 64, Preprocessing(margin=16), views=2)
+    backbone = Small("small", tmp_path / "weights.onnx", "0" * 64, Preprocessing(margin=16), views=2)
     save_gallery("sample", gallery_of(backbone.label))
     return backbone
 
@@ -62,6 +65,7 @@ def test_the_recogniser_has_gallery_decision_and_preprocessing(msceleb1m, tmp_pa
     monkeypatch.setattr(paths, "OUTPUTS", tmp_path)
     save_gallery("sample", gallery_of())
     built = bundle.build_bundle("sample", msceleb1m)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
     nobody = tmp_path / "unpacked"
     nobody.mkdir()
     unpack_bundle(built.with_suffix(".zip"), nobody)
@@ -73,6 +77,7 @@ def test_the_recogniser_has_gallery_decision_and_preprocessing(msceleb1m, tmp_pa
         assert tool.gallery.calibration == (20.0, -12.0) and tool.gallery.cohort_weight == 0.25
         assert tool.embedder.preprocessing == msceleb1m.preprocessing and tool.embedder.dimension == 128
         assert tool.version.startswith("sample-msceleb1m-fp32-")
+        assert np.array_equal(tool.embedder.embed(noise), msceleb1m.embedder().embed(noise))
     report = json.loads((tmp_path / "sample" / "report.json").read_text())
     size = (built / "backbone.onnx").stat().st_size / 1e6
     assert report["export"]["onnx_mb"] == pytest.approx(size, abs=0.01) and size > 80
