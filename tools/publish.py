@@ -20,10 +20,11 @@ from PIL import Image
 
 from facecourse.core.figures import COLOURS, figure
 from facecourse.core.paths import DATA, DOWNLOADS, OUTPUTS, ROOT
+from facecourse.run.execution import WIDGET
 from lambda_function.gallery import UNKNOWN
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Recogniser
-from tools import figures
+from tools import figures, film
 
 OWN_SETTINGS = ("PROFILE", "PEOPLE", "BACKBONE", "FACECOURSE_OUTPUTS")
 
@@ -73,6 +74,16 @@ def publishable(notebook: nbformat.NotebookNode, folders: list[str]) -> nbformat
     return nbformat.reads(re.sub(r"\bat 0x[0-9a-f]+", "at 0x...", text), as_version=4)
 
 
+def pictured(notebook: nbformat.NotebookNode, page: Image.Image) -> nbformat.NotebookNode:
+    """Show a picture of the page of notebook 06 where the widget was; the sentence in its place is still its text."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "utils.try_it(" in cell.source:
+            kind, packed = small(page)
+            data = {kind: base64.b64encode(packed).decode(), "text/plain": WIDGET.strip("*")}
+            cell.outputs = [nbformat.v4.new_output("display_data", data, metadata={kind: {"alt": film.ALT}})]
+    return notebook
+
+
 def small(image: Image.Image) -> tuple[str, bytes]:
     """Pack a picture as PNG with few colours or as JPEG, whichever is smaller, and return its kind too."""
     photo = io.BytesIO()
@@ -108,17 +119,19 @@ def front_page(model: Path) -> bytes:
 
 
 def main() -> None:
-    """Run, then write notebooks/, docs/result.png, docs/figures.json and the tables made from it."""
+    """Run, then write notebooks/, docs/result.png, docs/upload.webp, docs/figures.json and the tables made from it."""
     if subprocess.run(
         ["git", "status", "--porcelain", "--untracked-files=no"], cwd=ROOT, capture_output=True
     ).stdout:
         sys.exit("make publish runs what is committed, and writes over it: commit your changes first")
-    clone = OUTPUTS / "publish"
+    clone, browser = OUTPUTS / "publish", film.chromium()
     run(clone)
+    shots = film.film(clone, browser)
     for path in sorted((clone / "outputs/sample").glob("*.ipynb")):
         folders = [str(clone), str(ROOT), sys.prefix, str(Path.home())]
         notebook = publishable(nbformat.read(path, as_version=4), folders)
-        nbformat.write(notebook, ROOT / "notebooks" / path.name)
+        nbformat.write(pictured(notebook, shots[film.NAMED][0]), ROOT / "notebooks" / path.name)
+    (ROOT / "docs/upload.webp").write_bytes(film.packed(shots))
     (ROOT / "docs/result.png").write_bytes(front_page(clone / "outputs/sample/model"))
     figures.add("sample", clone / "outputs/sample")
 

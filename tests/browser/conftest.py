@@ -1,6 +1,5 @@
 """One JupyterLab and one Chromium for all browser tests."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,24 +7,11 @@ from pathlib import Path
 import pytest
 
 from facecourse.core.paths import DATA, OUTPUTS
-from tests.browser.lab import Lab, copy_project, sample_environment
+from tests.browser.lab import Lab, copy_project, find_chromium, sample_environment
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NEEDED = ("01_assemble_dataset", "03_finetune", "04_evaluate", "05_deploy_lambda")
 CAMERA_SEES = DATA / "people" / "Ada_Ferro" / "Ada_Ferro_0014.jpg"
 PICTURES = OUTPUTS / "screenshots"
-
-
-def chromium_path(playwright) -> str:
-    """Return the system's Chromium, else Playwright's own, else skip and say what to install."""
-    for name in CHROMIUM:
-        if found := shutil.which(name):
-            return found
-    if Path(playwright.chromium.executable_path).exists():
-        return playwright.chromium.executable_path
-    pytest.skip(
-        "there is no Chromium: apt-get install chromium, or .venv/bin/python -m playwright install chromium"
-    )
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +21,10 @@ def browser(tmp_path_factory):
         "playwright.sync_api", reason="Playwright is not here: pip install -r requirements.txt"
     )
     with playwright_api.sync_playwright() as playwright:
-        path = chromium_path(playwright)
+        if (path := find_chromium(playwright)) is None:
+            pytest.skip(
+                "there is no Chromium: apt-get install chromium, or .venv/bin/python -m playwright install chromium"
+            )
         film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
         film.write_bytes(CAMERA_SEES.read_bytes() * 30)
         camera = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")

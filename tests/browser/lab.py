@@ -19,6 +19,7 @@ from playwright.sync_api import Page
 from facecourse.core.paths import OUTPUTS
 from tests.conftest import ROOT
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LEFT_OUT = (
     ".git",
     ".venv",
@@ -39,6 +40,12 @@ LAB_SETTINGS = {
     },
     "@jupyter-widgets/jupyterlab-manager/plugin.jupyterlab-settings": {"saveState": True},
 }
+
+
+def find_chromium(playwright) -> str | None:
+    """Return the path of the system's Chromium, else of Playwright's own, else None."""
+    own = playwright.chromium.executable_path
+    return next(filter(None, map(shutil.which, (*CHROMIUM, own))), None)
 
 
 def copy_project(folder: Path) -> Path:

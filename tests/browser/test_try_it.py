@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PICTURES
 from tests.browser.lab import choose_files, errors_of
 from tests.conftest import ROOT
+from tools import film
 
 NAME = "06_try_it"
 PEOPLE, OTHERS, GROUP = (ROOT / "data" / name for name in ("people", "others", "group"))
@@ -50,6 +51,18 @@ def verdicts(page):
 
 def move_slider(page, key):
     page.locator(".fc-threshold .noUi-handle").press(key)
+
+
+def test_the_film_for_the_readme_shows_names_and_is_small(page):
+    shots = film.record(page)
+    says(page, film.PHOTO.name)
+    seen = [np.asarray(picture, int) for picture, _ in shots]
+    for a, b in (
+        (0, film.NAMED),
+        (-2, -1),
+    ):  # a photo comes; names go: the slider alone is 0.002 of the pixels
+        assert (np.abs(seen[a] - seen[b]).max(2) > 30).mean() > 0.005
+    assert len(film.packed(shots)) <= 500_000
 
 
 def test_an_enrolled_person_is_named(page, photograph):

@@ -60,6 +60,18 @@ def test_an_animation_stays_one_and_a_folded_cell_folded():
     assert shown.n_frames == 2
 
 
+def test_the_widget_is_shown_as_a_picture_and_no_other_cell_is():
+    v4, sentence = nbformat.v4, {"text/markdown": "*run it*"}
+    cells = [
+        v4.new_code_cell(source, outputs=[v4.new_output("display_data", sentence)])
+        for source in ("page = utils.try_it(session)\npage.widget", "utils.level_explorer()")
+    ]
+    page = Image.new("RGB", (40, 30), "red")
+    shown, kept = publish.pictured(v4.new_notebook(cells=cells), page).cells
+    assert np.abs(picture(shown.outputs[0]) - np.asarray(page, int)).max() < 4
+    assert shown.outputs[0].metadata["image/png"]["alt"] and kept.outputs[0].data == sentence
+
+
 def test_tables_say_what_was_measured_where_and_nothing_where_nothing_was():
     run = dict.fromkeys(figures.ROWS) | {"machine": "2 cores", "backbone": "msceleb1m", "images": 13401}
     run |= {"test_top1": 0.99442, "seconds": {"total": 440.1}, "export": {"parity_max_abs_diff": 1.76e-7}}
