@@ -135,6 +135,14 @@ def vault(found: dict, before: str) -> str:
     )
 
 
+def smaller(found: dict, before: str) -> str:
+    """What `tools.smaller` found: size, time and TAR of networks without some of their blocks."""
+    if "smaller" not in found:
+        return before.strip()
+    run = found["smaller"]
+    return _table(["", *run["columns"]], [[name, *cells] for name, cells in run["rows"].items()])
+
+
 def worse(found: dict, before: str) -> str:
     """FNMR of LFW's pairs after one photo of each was made worse, as notebook 04 found it."""
     rows = [
@@ -183,6 +191,7 @@ TABLES = {
     "notebooks": notebooks,
     "groups": groups,
     "vault": vault,
+    "smaller": smaller,
     "worse": worse,
 }
 

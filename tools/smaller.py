@@ -3,7 +3,8 @@
 Residual blocks of Inception-ResNet V1 are left out one at a time, and those go whose loss for their size is least. What
 is left after the last pooling then learns to say from one view what the whole network says from four (distillation:
 Hinton et al., 2015, arXiv:1503.02531). All of that is done with half of LFW's people; the other half is measured, once.
-Each network is kept as outputs/lfw/msceleb1m-<MB>mb.pt, which BACKBONE takes through all notebooks.
+Each network is kept as outputs/lfw/msceleb1m-<MB>mb.pt, which BACKBONE takes through all notebooks; what is measured goes
+into docs/figures.json and the model card.
 """
 
 import copy
@@ -27,6 +28,7 @@ from facecourse.heads.training import seed_everything
 from facecourse.photos.checks import doubled_people, wrongly_named
 from facecourse.photos.dataset import load_manifest
 from lambda_function.crops import normalise
+from tools import figures
 
 FMR, EPOCHS, RATE, BATCH = 1e-3, 8, 3e-4, 64
 SOME, EACH = 400, 4  # photos that the blocks are chosen by; of each person, photos that are learned from
@@ -154,10 +156,13 @@ def main(sizes: list[float]) -> None:
         print(f"{size:g} MB without {', '.join(gone)}")
     rows = [accepted(embed_manifest(judged, backbone), judged, label) for label, backbone in tried.items()]
     table = compare_tuning(pd.concat(rows), "whole, 4 views").filter(like="clean")
-    table.insert(0, "MB", [round(backbone.onnx().stat().st_size / 1e6, 1) for backbone in tried.values()])
-    table.insert(1, "ms a face, one thread", [round(t, 1) for t in milliseconds(tried)])
+    shown = [f"{backbone.onnx().stat().st_size / 1e6:.1f}" for backbone in tried.values()]
+    table.insert(0, "MB", shown)
+    table.insert(1, "ms a face, one thread", [f"{spent:.1f}" for spent in milliseconds(tried)])
+    table.columns = [*table.columns[:2], f"TAR at FMR {FMR:g} (%), {judged['label'].nunique()} people"]
     print(table.to_string())
+    figures.put("smaller", {"columns": list(table.columns), "rows": {k: list(v) for k, v in table.T.items()}})
 
 
 if __name__ == "__main__":
-    main([float(size) for size in sys.argv[1:]] or [16, 12])
+    main([float(size) for size in sys.argv[1:]] or [18, 15, 12])
