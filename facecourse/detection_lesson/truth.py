@@ -38,7 +38,8 @@ def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
     """Detect in the photos of `true_faces` and put beside each true face the detected one.
 
     Added are sha256, face (None where no box has an IoU above 0.3), iou (0 to 1), error (largest distance of a
-    landmark, as a share of the distance of the eyes) and extra (boxes in the photo beyond its true faces).
+    landmark, as a share of the distance of the eyes), extra (boxes in the photo beyond its true faces) and roll (of
+    the true landmarks, in degrees).
     """
     sums = {path: sha256_of(path) for path in truth["path"].unique()}
     found = detect_photos(list(sums), list(sums.values()), progress)
@@ -52,8 +53,9 @@ def find_true_faces(truth: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
         if face:
             eyes = np.linalg.norm(row.landmarks[1] - row.landmarks[0])
             error = float(np.linalg.norm(face.landmarks - row.landmarks, axis=1).max() / max(eyes, 1e-6))
-        rows.append((sums[row.path], face, shared, error, max(0, len(faces) - int(number[row.path]))))
-    columns = ["sha256", "face", "iou", "error", "extra"]
+        extra = max(0, len(faces) - int(number[row.path]))
+        rows.append((sums[row.path], face, shared, error, extra, roll_of(row.landmarks)))
+    columns = ["sha256", "face", "iou", "error", "extra", "roll"]
     return truth.join(pd.DataFrame(rows, truth.index, columns).astype({"iou": float, "error": float}))
 
 
