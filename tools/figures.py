@@ -182,7 +182,9 @@ def _figure(key: str, value: float | list[float] | None) -> str:
         return "n/a"
     if key == "folds":
         return "{:.4f} ± {:.4f}".format(*value)
-    return "{:.3f} [{:.3f}, {:.3f}]".format(*value) if isinstance(value, list) else f"{value:.3g}"
+    if isinstance(value, list):
+        return "{:.3f} [{:.3f}, {:.3f}]".format(*value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 TABLES = {
