@@ -26,7 +26,7 @@ from facecourse.embedding.quantisation import WHOLE_LAYERS, calibration_crops, q
 from facecourse.metrics.impostors import shipped_table
 from facecourse.metrics.uncertainty import mcnemar, share_of
 from facecourse.metrics.verification import Pairs, similarities, view_one
-from facecourse.photos.checks import doubled_people, wrongly_named
+from facecourse.photos.checks import rightly_named
 from facecourse.photos.dataset import load_manifest
 from facecourse.photos.examine import rounded
 from facecourse.photos.splits import in_vault
@@ -174,10 +174,7 @@ def main() -> None:
                 f"\npairsDev{part}, {purpose}: {len(pairs.same)} pairs, {pairs.same.sum()} of one person; {title}"
             )
             print(compare(tried, manifest, pairs).to_string())
-    clean = (
-        (manifest["source"] == "lfw") & (wrongly_named(manifest) == "") & ~manifest["person"].map(in_vault)
-    )
-    manifest = manifest[clean & ~manifest["person"].isin(doubled_people(manifest["person"]))]
+    manifest = manifest[rightly_named(manifest) & ~manifest["person"].map(in_vault)]
     backbone = find_backbone(name, default_views("lfw"))
     embeddings = embed_manifest(manifest, backbone)
     found = np.isfinite(embeddings).all(1)

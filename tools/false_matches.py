@@ -12,7 +12,7 @@ import pandas as pd
 from facecourse.embedding.backbones import EIGHT_BITS, find_backbone
 from facecourse.embedding.embeddings import embed_manifest
 from facecourse.metrics.impostors import TABLE, table_of_matches
-from facecourse.photos.checks import doubled_people, wrongly_named
+from facecourse.photos.checks import rightly_named
 from facecourse.photos.dataset import load_manifest
 from facecourse.photos.splits import in_vault
 
@@ -24,9 +24,7 @@ def main(names: list[str]) -> None:
     """Write the table."""
     manifest, old = load_manifest("lfw"), pd.read_csv(TABLE)
     tables = [old[~old["backbone"].isin([name.removesuffix(EIGHT_BITS) for name in names])]]
-    clean = (manifest["source"] == "lfw") & (wrongly_named(manifest) == "")
-    clean &= ~manifest["person"].isin(doubled_people(manifest["person"])) & ~manifest["person"].map(in_vault)
-    manifest = manifest[clean]
+    manifest = manifest[rightly_named(manifest) & ~manifest["person"].map(in_vault)]
     for name in names:
         for views in (1, 2, 4):
             backbone = find_backbone(name, views)

@@ -8,6 +8,7 @@ into docs/figures.json and the model card.
 """
 
 import copy
+import math
 import sys
 from dataclasses import replace
 
@@ -23,9 +24,9 @@ from facecourse.deployment.variants import milliseconds
 from facecourse.embedding.backbones import RESIDUAL, Backbone, find_backbone, save_backbone
 from facecourse.embedding.embeddings import embed_manifest, load_crops
 from facecourse.embedding.export import fold
-from facecourse.heads.finetuning import compare_tuning, tuning_scores
+from facecourse.heads.finetuning import Trunk, compare_tuning, tuning_scores
 from facecourse.heads.training import seed_everything
-from facecourse.photos.checks import doubled_people, wrongly_named
+from facecourse.photos.checks import rightly_named
 from facecourse.photos.dataset import load_manifest
 from lambda_function.crops import normalise
 from tools import figures
@@ -37,9 +38,8 @@ SOME, EACH = 400, 4  # photos that the blocks are chosen by; of each person, pho
 def halves_of_people() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return LFW's usable photos of people with two or more, of two halves of these people; the vault's are in neither."""
     manifest = load_manifest("lfw")
-    clean = (manifest["source"] == "lfw") & (wrongly_named(manifest) == "") & (manifest["faces"] > 0)
-    clean &= ~manifest["person"].isin(doubled_people(manifest["person"]))
-    manifest = manifest[clean & (manifest["course_split"] != "vault")]
+    found = rightly_named(manifest) & (manifest["faces"] > 0)
+    manifest = manifest[found & (manifest["course_split"] != "vault")]
     counts = manifest["person"].value_counts()
     people = np.random.default_rng(0).permutation(np.sort(counts.index[counts >= 2]))
     parts = []
@@ -112,8 +112,7 @@ def distil(network: nn.Module, maps: torch.Tensor, targets: torch.Tensor) -> Non
     parts = (network.repeat_3, network.block8, network.last_linear, network.last_bn)
     weights = [weight for part in parts for weight in part.parameters()]
     optimiser = torch.optim.AdamW(weights, RATE, weight_decay=1e-4, fused=True)
-    steps = EPOCHS * len(torch.arange(len(maps)).split(BATCH))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * math.ceil(len(maps) / BATCH))
     for _ in tqdm(range(EPOCHS), desc="distilling", unit="epoch"):
         for places in torch.randperm(len(maps)).split(BATCH):
             loss = 1 - (rest(network, maps[places]) * targets[places]).sum(1).mean()
@@ -139,13 +138,11 @@ def main(sizes: list[float]) -> None:
         "whole, 2 views": replace(teacher, views=2),
         "whole, 1 view": replace(teacher, views=1),
     }
+    names = list(blocks.index)
     for size in sizes:
-        names = list(blocks.index)
         gone = next(names[:k] for k in range(len(names) + 1) if count(without(network, names[:k])) <= size)
         student = without(network, gone)
-        first = [part for name, part in fold(student).named_children()]
-        first = nn.Sequential(*first[: [n for n, _ in student.named_children()].index("repeat_3")])
-        maps = run(first, pixels).half()
+        maps = run(Trunk(student, "repeat_3"), pixels).half()
         for how in ("left out", "distilled"):
             if how == "distilled":
                 distil(student, maps, targets)
@@ -156,8 +153,7 @@ def main(sizes: list[float]) -> None:
         print(f"{size:g} MB without {', '.join(gone)}")
     rows = [accepted(embed_manifest(judged, backbone), judged, label) for label, backbone in tried.items()]
     table = compare_tuning(pd.concat(rows), "whole, 4 views").filter(like="clean")
-    shown = [f"{backbone.onnx().stat().st_size / 1e6:.1f}" for backbone in tried.values()]
-    table.insert(0, "MB", shown)
+    table.insert(0, "MB", [f"{backbone.onnx().stat().st_size / 1e6:.1f}" for backbone in tried.values()])
     table.insert(1, "ms a face, one thread", [f"{spent:.1f}" for spent in milliseconds(tried)])
     table.columns = [*table.columns[:2], f"TAR at FMR {FMR:g} (%), {judged['label'].nunique()} people"]
     print(table.to_string())

@@ -34,8 +34,9 @@ def build_bundle(profile: str, backbone: Backbone) -> Path:
     made_with = gallery.about.get("backbone")
     if made_with not in {replace(backbone, precision=bits).label for bits in ("fp32", "int8")}:
         raise ValueError(f"the gallery holds embeddings of {made_with}, not of {backbone.label}")
-    made = replace(backbone, precision="int8" if made_with.endswith(EIGHT_BITS) else "fp32")
-    gallery.about["backbone"] = made.called  # a label may be a path of this machine
+    precision = "int8" if made_with.endswith(EIGHT_BITS) else "fp32"
+    # A label may be a path of this machine.
+    gallery.about["backbone"] = replace(backbone, precision=precision).called
     folder = outputs_for(profile) / "model"
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".model.") as work:
         made = Path(work) / "model"

@@ -84,11 +84,11 @@ def augmented(crops: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 class Trunk(nn.Module):
-    """Everything before the last block: (n, 3, 160, 160) -> (n, 1792, 3, 3). It stays as it is, frozen."""
+    """Everything before the last block, or another part `end`: (n, 3, 160, 160) -> (n, 1792, 3, 3). It stays frozen."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, end: str = TRAINED[0]):
         super().__init__()
-        parts = itertools.takewhile(lambda part: part[0] != TRAINED[0], fold(network).named_children())
+        parts = itertools.takewhile(lambda part: part[0] != end, fold(network).named_children())
         self.layers = nn.Sequential(*(module for _, module in parts))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -63,10 +63,7 @@ def plot_det(pairs: AllPairs, draws: int = 200):
     """Draw FNMR against FMR, both logarithmic, with a 95 % band for which people are drawn anew."""
     picture, axes = figure()
     wanted = np.logspace(-6, 0, 121)
-    # From right to left FMR rises; the threshold for a wanted FMR is the lowest that does not exceed it.
-    curves = [
-        fnmr[np.argmax(fmr <= wanted[:, None], axis=1)] for fmr, fnmr in (pairs.rates(), *pairs.draws(draws))
-    ]
+    curves = pairs.fnmr_at(wanted, draws)
     compared = pairs.non_mated.sum() / 2
     shown = wanted >= 3 / max(compared, 3)  # fewer than three pairs say nothing
     low, high = np.quantile(curves[1:], [0.025, 0.975], axis=0)

@@ -1,5 +1,6 @@
 """Who is taken for whom among thousands: every photo against every other one, and people who look alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,13 @@ class AllPairs:
         plain, (fmr, fnmr) = self.rates()[0], self.rates(drawn_anew(len(self.mated), count, seed))
         return list(zip(np.clip(plain + 2 * (fmr - plain), 0, 1), fnmr, strict=True))
 
+    def fnmr_at(self, fmrs: Sequence[float], draws: int = 200) -> np.ndarray:
+        """Return FNMR at the lowest cosine at which FMR is at most each of `fmrs`, (1 + draws, k): as it is, then drawn."""
+        curves, wanted = (self.rates(), *self.draws(draws)), np.asarray(fmrs)[:, None]
+        # Above all cosines nobody is accepted.
+        rows = [np.append(fnmr, 1)[np.argmax(np.append(fmr, 0) <= wanted, axis=1)] for fmr, fnmr in curves]
+        return np.array(rows)
+
 
 def compare_all(embeddings: np.ndarray, persons: np.ndarray, block: int = 1000) -> AllPairs:
     """Compare every photo, (n, d) unit rows, with every other one: one matrix product, in blocks."""
@@ -79,13 +87,10 @@ def compare_networks(
 
     Behind each stands its 95 % interval: people are drawn anew, the same for both, and thresholds chosen for each draw.
     """
-    found = {}
-    for label, embeddings in networks.items():
-        pairs, tars = compare_all(embeddings, persons), []
-        for fmr, fnmr in (pairs.rates(), *pairs.draws(draws)):
-            lowest = [np.argmax(np.append(fmr, 0) <= wanted) for wanted in fmrs]
-            tars.append(1 - np.append(fnmr, 1)[lowest])  # above all cosines nobody is accepted
-        found[label] = np.array(tars)
+    found = {
+        label: 1 - compare_all(embeddings, persons).fnmr_at(fmrs, draws)
+        for label, embeddings in networks.items()
+    }
     first, second = found.values()
     found["the first less the second"] = first - second
     table = {}

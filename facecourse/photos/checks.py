@@ -190,6 +190,12 @@ def wrongly_named(table: pd.DataFrame) -> pd.Series:
     return stems.where(table.source == "lfw").map(right).fillna("")
 
 
+def rightly_named(table: pd.DataFrame) -> pd.Series:
+    """Say which rows of a manifest are LFW's photos under the right name, of people who are there under one name only."""
+    people = table["person"].isin(doubled_people(table["person"]))
+    return (table["source"] == "lfw") & (wrongly_named(table) == "") & ~people
+
+
 def doubled_people(persons: pd.Series) -> dict[str, str]:
     """Return those of LFW's people who are there under another name too, with that name, if both are here."""
     errors, here = known_errors(), set(persons)

@@ -211,5 +211,5 @@ def accuracy(vectors: dict[str, np.ndarray], sets: dict[str, Photos], pairs: Pai
 
 
 def _tar(pairs: AllPairs, fmr: float) -> list[float]:
-    value, *drawn = (1 - fnmr[np.argmax(rates <= fmr)] for rates, fnmr in (pairs.rates(), *pairs.draws()))
+    value, *drawn = 1 - pairs.fnmr_at([fmr])[:, 0]
     return [float(value), *np.quantile(drawn, [0.025, 0.975]).tolist()]
