@@ -10,7 +10,7 @@ from facecourse.core.paths import missing_input, outputs_for
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_manifest
 from facecourse.embedding.photo_sets import PhotoSet, centroids, photo_sets
-from facecourse.metrics.uncertainty import drawn_anew, share_of, wilson
+from facecourse.metrics.uncertainty import FEW, drawn_anew, share_of, wilson
 from facecourse.photos.dataset import load_manifest
 from lambda_function.gallery import Gallery
 
@@ -76,7 +76,8 @@ def identify(vectors: np.ndarray, photos: PhotoSet) -> Identification:
     persons = pd.Series(right).groupby(part.labels).mean().to_numpy()
     if not len(part):
         return Identification(*[share.value, (share.low, share.high)] * 2, 0, 0, known)
-    if persons.min() == persons.max():  # all alike: drawing them anew would say that there is no doubt
+    few = min((persons > 0).sum(), (persons < 1).sum()) < FEW  # as in `share_of`
+    if few or persons.min() == persons.max():  # all alike: drawing them anew would say that there is no doubt
         low, high = wilson(persons.sum(), len(persons))
     else:
         low, high = np.quantile(drawn_anew(len(persons)) @ persons / len(persons), [0.025, 0.975])
