@@ -10,7 +10,7 @@ from facecourse.core.paths import DATA, outputs_for
 from facecourse.embedding.backbones import find_backbone
 from facecourse.embedding.embeddings import embed_manifest
 from facecourse.embedding.galleries import load_gallery
-from facecourse.metrics.uncertainty import wilson
+from facecourse.metrics.uncertainty import share_of
 from facecourse.photos.dataset import load_manifest
 
 
@@ -46,21 +46,22 @@ def groups_of(photos: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(groups: pd.DataFrame, person: pd.Series, right: np.ndarray, named: np.ndarray) -> list[dict]:
-    """Count photos by each label of `groups`: `right` would get the right name, `named` are above the threshold."""
+    """Count photos by each label of `groups`: `right` would get the right name, `named` are above the threshold.
+
+    The interval is that of the share of right photos, over the people.
+    """
     rows = []
     for label in groups:
         for group in sorted(groups[label].unique()):
             inside = (groups[label] == group).to_numpy()
-            good, count = int((inside & named & right).sum()), int(inside.sum())
-            low, high = wilson(good, count)
+            share = share_of((named & right)[inside], person[inside])
             counts = {
-                "right": good,
-                "wrong": int((inside & named).sum()) - good,
+                "right": share.hits,
+                "wrong": int((inside & named).sum()) - share.hits,
                 "refused": int((inside & ~named).sum()),
             }
-            people = int(person[inside].nunique())
-            row = {"label": label, "group": group, "people": people, "photos": count, **counts}
-            rows.append(row | {"interval": f"{low:.3f} to {high:.3f}"})
+            row = {"label": label, "group": group, "people": share.people, "photos": share.photos, **counts}
+            rows.append(row | {"interval": f"{share.low:.3f} to {share.high:.3f}"})
     return rows
 
 
