@@ -92,7 +92,7 @@ def show_plan(
     purpose = {
         "Bucket": f"{bucket}: code, model and people; private, encrypted, versioned",
         "Log": "one line per request, for 14 days",
-        "Role": "may read this one model, read and write these people, write this one log",
+        "Role": "may read the models, read and write these people, write this one log",
         "Function": "answers requests; every version is kept, and the alias says which",
         "Callers": "a policy for those who may call it",
         "Url": f"its address; {'for everyone who knows it' if public else 'signed requests only'}",
