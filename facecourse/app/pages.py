@@ -68,9 +68,10 @@ def faces_html(result: Result, threshold: float) -> str:
     for place, face in enumerate(result.named(threshold), 1):
         if face["name"] != UNKNOWN:
             about = meaning(face)
-        else:
-            nearest = shown_name(face["top"][0]["name"]) if face["top"] else ""
-            about = f"(nearest: {escape(nearest)})" if nearest else "(nobody is enrolled)"
+        elif face["top"]:
+            about = f"(nearest: {escape(shown_name(face['top'][0]['name']))})"
+        else:  # a deployed function tells nothing more without a key
+            about = "(nobody is enrolled)" if result.recognition is not None else ""
         cards.append(
             '<div class="fc-face" style="display:inline-flex;gap:10px;margin:6px 18px 6px 0;vertical-align:top">'
             f'<img alt="face {place}" width="64" height="64" style="object-fit:cover"'

@@ -37,15 +37,17 @@ class Result:
     def named(self, threshold: float) -> list[dict]:
         """Return every face, from left to right, with the name that holds at `threshold` (a score).
 
-        No network runs again, and whoever has been enrolled or removed meanwhile counts.
+        No network runs again, and whoever has been enrolled or removed meanwhile counts. A deployed function that gave no
+        candidates, since it was asked without a key, has named the faces itself, at its own threshold.
         """
         if self.recognition is not None:
             faces = self.recognition.names(threshold=threshold)
         else:
-            faces = [face | {"name": UNKNOWN} for face in self.faces]
+            faces = [dict(face) for face in self.faces]
             for face in faces:
-                if face["top"] and face["top"][0]["score"] >= threshold:
-                    face["name"] = face["top"][0]["name"]
+                if face["top"]:
+                    best = face["top"][0]
+                    face["name"] = best["name"] if best["score"] >= threshold else UNKNOWN
         return sorted(faces, key=lambda face: face["box"][0])
 
     def names(self, threshold: float) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from facecourse.app import session
+from facecourse.app.pages import faces_html
 from facecourse.app.session import RecognitionSession, Result, names_at, photos_at
 from facecourse.app.widgets import DEPLOYED, TryIt
 from facecourse.core import paths
@@ -139,6 +140,14 @@ def test_each_threshold_is_counted():
     table = names_at(results, {"a.jpg": {"Ada": ada, "Bruno": bruno}, "b.jpg": {"Bruno": bruno}}, [0.7, 0.5])
     # Bruno is called Ada twice, once with Ada beside him.
     assert table.loc[0.5].tolist() == [1, 2, 0] and table.loc[0.7].tolist() == [0, 0, 3]
+
+
+def test_without_a_key_the_functions_own_names_stay():
+    told = {"box": [9, 9, 30, 30], "landmarks": [], "name": "Ada", "confidence": 0.93, "top": []}
+    stranger = told | {"box": [40, 9, 60, 30], "name": "unknown"}
+    result = Result("a.jpg", b"", np.zeros((60, 80, 3), np.uint8), [told, stranger])
+    assert result.names(0.5) == result.names(0.99) == ["Ada", "unknown"]
+    assert "nobody is enrolled" not in faces_html(result, 0.5)
 
 
 def test_the_page_names_renames_and_keeps_a_history():
