@@ -6,7 +6,7 @@
     GET    /v1/people         who is enrolled, with what is known about their consent
     PUT    /v1/people/{name}  photos and the day of the consent -> enrolled, seconds later in every running copy
     DELETE /v1/people/{name}  forgotten as quickly
-    GET    /health            versions of model and code; loads the model, so 200 means that photos will be answered
+    GET    /health            versions of model and code; loads model and people, so 200 means that photos will be answered
     GET    /openapi.json      all of this for programs
     GET    /                  the web page
 
@@ -58,9 +58,10 @@ class Route(NamedTuple):
 def health(function: "Application", request: Request) -> dict:
     """GET /health: versions of model and code; how many people there are is told to who may manage them."""
     recogniser, scopes = function.store.get(), function.access.scopes(request)
+    people = function.register.gallery(recogniser).labels  # whoever asks: without them no photo is answered
     content = {"status": "ok", "model": recogniser.version, "code": function.settings.code_version[:12]}
     if "manage" in scopes:
-        content["people"] = len(function.register.gallery(recogniser).labels)
+        content["people"] = len(people)
     return responses.as_json(content)
 
 

@@ -98,6 +98,10 @@ def _from_json(body: bytes) -> tuple[list[bytes], dict[str, str]]:
         raise HttpError(400, "no_photo", 'the JSON needs a field "image" with the photo in base64')
     photos = [text.partition(",")[2] if text.startswith("data:") else text for text in texts]
     fields = {name: value for name, value in content.items() if isinstance(value, str) and name != "image"}
+    try:
+        "".join(fields.values()).encode()
+    except UnicodeEncodeError:  # a lone surrogate, which no answer could hold in UTF-8
+        raise HttpError(400, "bad_json", "the request's JSON has half a character in it") from None
     return [_decoded("".join(text.split())) for text in photos], fields
 
 

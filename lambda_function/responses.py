@@ -15,7 +15,7 @@ SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "
 
 def as_json(content: dict, status: int = 200, headers: dict | None = None) -> dict:
     """Answer with JSON."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(content, separators=(",", ":"))
     return answer(status, text, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 

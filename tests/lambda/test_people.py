@@ -1,5 +1,6 @@
 """People who come and go while the function runs: over HTTP, by many at a time, and when a process is killed."""
 
+import base64
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import examples
@@ -126,6 +128,17 @@ def test_an_enrolment_that_is_none_changes_nothing(new_copy, place, path, body, 
     assert (answered, content["error"]["code"]) == (status, code) and not place.exists()
 
 
+def test_half_a_character_is_refused_and_one_that_is_there_can_be_told(new_copy, function, place):
+    half = {"image": base64.b64encode(ADA).decode(), "consent": "2026-01-01", "purpose": "\ud800"}
+    status, content = ask(new_copy(), "PUT", "/v1/people/Eve", json.dumps(half).encode(), "application/json")
+    assert (status, content["error"]["code"]) == (400, "bad_json") and not place.exists()
+    gallery = function.store.get().gallery
+    about = {**gallery.about, "people": {"Ada_Ferro": {"purpose": "\ud800"}}}
+    replace(gallery, about=about).save(place)
+    answer = new_copy().handle(event("GET", "/v1/people", x_api_key=MANAGE))
+    assert answer["statusCode"] == 200 and answer["body"].encode()
+
+
 def test_of_several_photos_the_bad_one_is_named(new_copy):
     body, kind = many([ADA, two_faces()], consent="2026-01-01")
     status, content = ask(new_copy(), "PUT", "/v1/people/Eve", body, kind)
@@ -170,6 +183,7 @@ def test_people_who_cannot_be_read_are_a_503_and_soon_well_again(new_copy, place
     whole = place.read_bytes()
     place.write_bytes(whole[:-100])
     assert ask(other, "GET", "/v1/people")[1]["error"]["code"] == "people_unavailable"
+    assert other.handle(event("GET", "/health"))["statusCode"] == 503  # without a key too
     assert "Cerys_Jankovar" in names(one)  # from memory, for a minute
     now[0] += 61
     assert ask(one, "POST", "/v1/recognize", ADA)[0] == 503
