@@ -85,7 +85,11 @@ class Register:
             raise _unavailable(error) from error
 
     def _refresh(self, recogniser: Recogniser) -> None:
-        """Read the object if it has changed; its absence means that nobody has changed the bundle's people yet."""
+        """Read the object if it has changed; its absence means that nobody has changed the bundle's people yet.
+
+        S3 calls an object absent only to who may list the bucket. The template's role may not, and is refused (503): so a
+        gallery that went missing never brings back the bundle's people, of whom some may have been erased.
+        """
         self._asked = time.monotonic()
         try:
             found = self._object.read(self._tag)
