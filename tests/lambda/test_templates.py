@@ -75,7 +75,9 @@ def test_limits_that_the_linters_miss(template):
     memory, timeout = parameters["MemorySize"], parameters["Timeout"]
     # 724 MB were measured for a PNG of 5000 x 5000 pixels with transparency.
     assert 1000 <= memory["MinValue"] <= memory["Default"] <= memory["MaxValue"] <= 10240
-    assert 1 <= timeout["Default"] <= timeout["MaxValue"] <= 29  # an API Gateway gives up then
+    assert timeout["Default"] <= timeout["MaxValue"] <= 29  # an API Gateway gives up then
+    slow = template["Resources"]["SlownessAlarm"]["Properties"]["Threshold"]
+    assert slow < 1000 * timeout["MinValue"]  # else it could never sound
     # The ceiling of load and cost: the function itself counts nobody's requests.
     assert parameters["LogDays"]["Default"] > 0 and parameters["Concurrency"]["Default"] > 0
     reserved = template["Resources"]["Function"]["Properties"]["ReservedConcurrentExecutions"]["Fn::If"]
@@ -110,10 +112,13 @@ def test_code_is_pinned_and_goes_back_by_its_alias():
 
 def test_a_canary_has_codedeploy_shift_a_tenth_and_watch_the_alarms():
     """What AWS makes of the template, by its own transform."""
-    made = transform(copy.deepcopy(ZIP), {"Canary": "true", "AlarmEmail": "a@example.org"}, NO_POLICIES)
+    made = transform(copy.deepcopy(ZIP), {"Canary": "true"}, NO_POLICIES)
     groups = [r for r in made["Resources"].values() if r["Type"] == "AWS::CodeDeploy::DeploymentGroup"]
     assert len(groups) == 1 and "Canary10Percent5Minutes" in json.dumps(groups[0])
-    assert "FailureAlarm" in json.dumps(groups[0]["Properties"]["AlarmConfiguration"])
+    watch, set_up, _ = groups[0]["Properties"]["AlarmConfiguration"]["Fn::If"]
+    assert {"Fn::Equals": [{"Ref": "Canary"}, "true"]} in made["Conditions"][watch]["Fn::Or"]
+    for alarm in set_up["Alarms"]:  # there without anybody who is told, too
+        assert made["Resources"][alarm["Name"]["Ref"]]["Condition"] == watch
     plain = transform(copy.deepcopy(ZIP), {}, NO_POLICIES)
     assert not [r for r in plain["Resources"].values() if "CodeDeploy" in r["Type"]]
 
