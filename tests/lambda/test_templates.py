@@ -138,6 +138,16 @@ def test_callers_may_call_and_nothing_else(template):
     assert all(s["Resource"]["Fn::Sub"].endswith("function:${AWS::StackName}:live") for s in statements)
 
 
+def test_the_deployer_passes_roles_to_lambda_and_the_canary_alone():
+    statements = json.loads((ROOT / "docs" / "deployer_policy.json").read_text())["Statement"]
+    (passing,) = [s for s in statements if "iam:PassRole" in s["Action"]]
+    services = passing["Condition"]["StringEquals"]["iam:PassedToService"]
+    assert passing["Action"] == "iam:PassRole" and services == [
+        "lambda.amazonaws.com",
+        "codedeploy.amazonaws.com",
+    ]
+
+
 def test_the_image_copies_what_is_there():
     text = (FUNCTION / "Dockerfile").read_text()
     sources = [line.split()[1] for line in text.splitlines() if line.startswith("COPY")]
