@@ -98,7 +98,7 @@ class Application:
         started = time.perf_counter()
         request = Request()
         try:
-            request = parse_event(event, self.settings.face_base_path)
+            request = parse_event(event)
             request = replace(request, id=getattr(context, "aws_request_id", None) or request.id)
             answer = self._route(request)
         except HttpError as error:

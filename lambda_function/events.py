@@ -28,16 +28,13 @@ class Request:
     body: str = ""  # as it came; see `bodies.read_body`
     is_base64: bool = False
     id: str = ""  # Lambda's or the gateway's own name for this request
-    # The address's last part, if it is a stage or mapping without a slash: links lead elsewhere then
+    # The address's last part, if it is a stage without a slash: links lead elsewhere then
     bare: str = ""
     facts: dict = field(default_factory=dict)  # for the request's line in the log; no photo, name or address
 
 
-def parse_event(event: object, base_path: str = "") -> Request:
-    """Read an event; HttpError 400 if it is no HTTP request, or one in another shape.
-
-    `base_path` is what a domain's path mapping puts in front, such as "faces".
-    """
+def parse_event(event: object) -> Request:
+    """Read an event; HttpError 400 if it is no HTTP request, or one in another shape."""
     try:
         context, headers = event["requestContext"], event.get("headers") or {}
         method, path, body = context["http"]["method"], event["rawPath"], event.get("body") or ""
@@ -51,10 +48,9 @@ def parse_event(event: object, base_path: str = "") -> Request:
             400, "bad_event", "this function answers HTTP requests of payload format 2.0 and nothing else"
         )
     bare = ""
-    for front in (base_path.strip("/"), "" if stage == "$default" else stage):  # as an HTTP API sends it
-        if front and (path + "/").startswith(f"/{front}/"):
-            path = path[len(front) + 1 :]
-            bare = "" if path else front.rsplit("/")[-1]
+    if stage != "$default" and (path + "/").startswith(f"/{stage}/"):  # as an HTTP API sends it
+        path = path[len(stage) + 1 :]
+        bare = "" if path else stage
     try:
         parameters = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=50))
     except ValueError:

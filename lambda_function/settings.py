@@ -36,7 +36,6 @@ class Settings:
     face_gallery: str = ""
     face_gallery_seconds: int = _number(5, 0, 3_600)  # without asking whether they have changed
     bucket_owner: str = ""  # account of the buckets; S3 refuses any other's
-    face_base_path: str = ""  # what a domain's path mapping puts in front of every path
     face_operator: str = ""  # the page says who runs this,
     face_contact: str = ""  # how to reach them,
     face_purpose: str = ""  # what for,
