@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 
 from facecourse.core.paths import outputs_for
 from facecourse.deployment.cloud import Cloud, CloudError
-from facecourse.deployment.costs import monthly_ceiling
+from facecourse.deployment.costs import COPIES, monthly_ceiling
 from facecourse.deployment.package import TEMPLATE, lambda_runtime
-from lambda_function.access import HEADER, SCOPES
+from lambda_function.access import HEADER, SCOPES, parse_keys
 from lambda_function.gallery import Gallery
 from lambda_function.pipeline import sha256_of
 
@@ -233,10 +233,18 @@ class ApiKey:
 def new_key(name: str, scopes: tuple[str, ...] = SCOPES) -> ApiKey:
     """Draw a key of 256 bits: its text is shown to nobody again, the function keeps only its SHA-256.
 
-    `name`, of letters, digits, - and _, is what the log says; `scopes` are "recognise" and "manage".
+    `name`, of up to 40 letters, digits, - and _, is what the log says; `scopes` are "recognise" and "manage". Raises
+    CloudError for others: the function answers nobody with a key that it cannot read.
     """
     text = secrets.token_urlsafe(32)
-    return ApiKey(text, f"{name}:{'+'.join(scopes)}:{hashlib.sha256(text.encode()).hexdigest()}")
+    entry = f"{name}:{'+'.join(scopes)}:{hashlib.sha256(text.encode()).hexdigest()}"
+    try:
+        (_,) = parse_keys(entry)
+    except ValueError:  # it reads as none, or as more than one
+        raise CloudError(
+            f"a key has a name of up to 40 letters, digits, - and _, and scopes of {SCOPES}, not {name!r} and {scopes!r}"
+        ) from None
+    return ApiKey(text, entry)
 
 
 # ---- the stack -----------------------------------------------------------------------------------------
@@ -285,7 +293,8 @@ def deploy(
     open_to_all : str
         The sentence in OPEN lets photos be recognised without a key, with "NONE".
     settings
-        Further parameters of the template, for example MemorySize=1024. What is not given stays as it was.
+        Further parameters of the template, for example MemorySize=1024. What is not given stays as it was. Those that the
+        arguments above decide are refused.
 
     Raises
     ------
@@ -295,8 +304,6 @@ def deploy(
     """
     if authorisation not in AUTH_TYPES:
         raise CloudError(f"AUTHORISATION must be one of {', '.join(AUTH_TYPES)}, not {authorisation!r}")
-    if authorisation == "NONE":
-        _check_what_is_public(profile, model, keys, open_to_all, settings)
     names, before = names_for(cloud, profile), _parameters(cloud, names_for(cloud, profile).stack)
     values = {
         "Bucket": code.bucket,
@@ -310,9 +317,12 @@ def deploy(
         "Authorisation": authorisation,
         "OpenToAll": "yes" if open_to_all == OPEN else "no",
         **({} if keys is None else {"Keys": " ".join(key.entry for key in keys)}),
-        **settings,
     }
-    make_stack(cloud, names.stack, values, before)
+    if twice := sorted({*values, "Keys"} & settings.keys()):
+        raise CloudError(f"{', '.join(twice)}: deploy sets this itself, from its other arguments")
+    if authorisation == "NONE":
+        _check_what_is_public(profile, model, keys, open_to_all, settings, before)
+    make_stack(cloud, names.stack, values | settings, before)
     stack = cloud.client("cloudformation").describe_stacks(StackName=names.stack)["Stacks"][0]
     address = next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "Url")
     key = keys[0].text if keys else _read_note(profile, cloud.kind).get("key", "") if keys is None else ""
@@ -327,16 +337,19 @@ def deploy(
 
 
 def _check_what_is_public(
-    profile: str, model: Stored, keys: list[ApiKey] | None, open_to_all: str, settings: dict
+    profile: str, model: Stored, keys: list[ApiKey] | None, open_to_all: str, settings: dict, before: dict
 ) -> None:
     if profile == "lfw" or "/lfw-" in model.key:
         raise CloudError(
             "LFW's 5,749 people never agreed to be found by everyone: deploy profile lfw with AWS_IAM, or your own people"
         )
-    if keys or open_to_all == OPEN:
+    # CloudFormation tells nobody its Keys; but what was public before, and not open to all, came by here with some.
+    kept = keys is None and (before.get("Authorisation"), before.get("OpenToAll")) == ("NONE", "no")
+    if keys or open_to_all == OPEN or kept:
         return
-    copies = settings.get("Concurrency", 5)
-    most = monthly_ceiling(settings.get("MemorySize", 1769), copies if copies > 0 else 1000)
+    held = before | settings
+    copies = int(held.get("Concurrency", COPIES))
+    most = monthly_ceiling(int(held.get("MemorySize", 1769)), copies if copies > 0 else 1000)
     raise CloudError(
         f"with NONE and no keys anyone may send photos, which can cost up to ${most:,.0f} a month: pass "
         f'keys=[new_key("me")], or open_to_all="{OPEN}"'
@@ -437,13 +450,21 @@ def _wait(cloud: Cloud, stack: str, change: str) -> None:
     pace = {"Delay": 1 if cloud.endpoint else 5, "MaxAttempts": 120}
     try:
         formation.get_waiter(f"stack_{change}_complete").wait(StackName=stack, WaiterConfig=pace)
-    except WaiterError:
+    except WaiterError as error:
+        if "Max attempts exceeded" in str(error):
+            raise CloudError(
+                f"CloudFormation still works at the {change} of {stack}: run this again later"
+            ) from None
         events = formation.describe_stack_events(StackName=stack)["StackEvents"]
+        # The newest come first, and the oldest of this change say why: the others follow from them.
+        change_began = (n for n, e in enumerate(events) if e.get("ResourceStatusReason") == "User Initiated")
+        events = events[: next(change_began, None)]
         failed = [e for e in events if e["ResourceStatus"].endswith("FAILED")][-5:]
         reasons = [f"  {e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in failed]
         if any("UnreservedConcurrentExecution" in reason for reason in reasons):
             reasons.append(
-                "  A new account may have too few copies to reserve any: pass Concurrency=-1 to deploy"
+                "  A new account may have too few copies to reserve any: pass Concurrency=-1 to deploy; then only "
+                "the account's own limit bounds load and cost"
             )
         message = f"CloudFormation could not {change} the stack {stack}:"
         raise CloudError("\n".join([message, *reasons])) from None

@@ -78,7 +78,8 @@ def show_plan(
     print(f"${month:.3f} a month at the volume above, of it ${keeping:.3f} for keeping the files")
     print(f"${thousand:.4f} per 1,000 photos; nothing while nobody asks, but for the files")
     who = "everyone who knows the address" if authorisation == "NONE" else "whoever has a key of your account"
-    print(f"at most ${monthly_ceiling(memory_mb):,.0f} a month, if {who} does nothing but ask")
+    bound = f"with {COPIES} copies (Concurrency=-1 has no such bound)"
+    print(f"at most ${monthly_ceiling(memory_mb):,.0f} a month {bound}, if {who} does nothing but ask")
     print(f'To create this in AWS, set AGREED = "{YES}" in the parameters cell; empty: a local cloud')
     public = authorisation == "NONE"
     resources = yaml_parse(TEMPLATE.read_text())["Resources"]

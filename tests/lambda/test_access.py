@@ -5,6 +5,8 @@ import json
 import pytest
 from examples import ASK, ASK_KEY, GROUP, MANAGE, MANAGE_KEY, event
 
+from facecourse.deployment.aws import new_key
+from facecourse.deployment.cloud import CloudError
 from lambda_function import access, recognition
 from lambda_function.app import ROUTES, Application
 from lambda_function.settings import Settings, SettingsError
@@ -70,6 +72,17 @@ def test_without_keys_photos_are_open_and_people_are_not(function, photo):
 def test_a_key_that_is_none_is_not_taken(entry):
     with pytest.raises(SettingsError, match="FACE_KEYS"):
         Settings.from_environment({"FACE_KEYS": f"{ASK_KEY}, {entry}"})
+
+
+@pytest.mark.parametrize(
+    "entry", [("front door",), ("a:manage",), ("",), ("me", "recognise"), ("me", ("all",))]
+)
+def test_a_key_that_the_function_would_not_take_is_not_drawn(entry):
+    with pytest.raises(CloudError, match="a key has a name"):
+        new_key(*entry)
+    Settings.from_environment(
+        {"FACE_KEYS": f"{new_key('front-door').entry} {new_key('me', ('manage',)).entry}"}
+    )
 
 
 def test_strangers_are_told_nothing(function):

@@ -9,12 +9,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import requests
 import test_people
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from examples import GROUP, MANAGE_KEY, NEWCOMER, newcomer
 from test_people import PAIRS
 
@@ -216,11 +217,46 @@ def test_public_by_the_switch_with_keys_or_a_second_word(cloud, deployed, stored
             public.call("POST", "/v1/recognize", signed=False, data=photo["data"], headers=JPEG).status_code
             == 200
         )
+        again = aws.deploy(cloud, "sample", *stored, people, authorisation="NONE")  # the keys stay
+        assert again.call("GET", "/v1/people", signed=False).status_code == 200
         public = aws.deploy(cloud, "sample", *stored, people, authorisation="NONE", open_to_all=aws.OPEN)
         assert requests.post(f"{public.url}/v1/recognize", **photo).status_code == 200
         assert requests.get(f"{public.url}/v1/people", timeout=60).status_code == 401
+        with pytest.raises(clouds.CloudError, match="no keys"):  # once open to all, it has none to stay
+            aws.deploy(cloud, "sample", *stored, people, authorisation="NONE")
     finally:
         aws.deploy(cloud, "sample", *stored, people)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"Authorisation": "NONE", "OpenToAll": "yes"}, {"Keys": ""}, {"ModelKey": "x"}]
+)
+def test_no_setting_gets_around_what_deploy_checks(cloud, stored, people, setting):
+    with pytest.raises(clouds.CloudError, match=f"{min(setting)}.*: deploy sets this itself"):
+        aws.deploy(cloud, "sample", *stored, people, **setting)
+
+
+def test_the_reasons_are_those_of_this_change():
+    def event(status: str, name: str, reason: str) -> dict:
+        return {"ResourceStatus": status, "LogicalResourceId": name, "ResourceStatusReason": reason}
+
+    one, two = event("UPDATE_FAILED", "Function", "this time"), event("CREATE_FAILED", "Role", "a year ago")
+    began = event("UPDATE_IN_PROGRESS", "stack", "User Initiated")
+
+    def stack(why: str):
+        def wait(**_):
+            raise WaiterError("StackUpdateComplete", why, {})
+
+        waiter = SimpleNamespace(wait=wait)
+        formation = SimpleNamespace(get_waiter=lambda _: waiter)
+        formation.describe_stack_events = lambda **_: {"StackEvents": [one, began, two, began]}
+        return SimpleNamespace(client=lambda _: formation, endpoint="")
+
+    with pytest.raises(clouds.CloudError, match="this time") as told:
+        aws._wait(stack("Waiter encountered a terminal failure state"), "stack", "update")
+    assert "a year ago" not in str(told.value)
+    with pytest.raises(clouds.CloudError, match="still works"):
+        aws._wait(stack("Max attempts exceeded"), "stack", "update")
 
 
 def test_a_stack_that_cannot_be_made_says_why(cloud, stored, people):

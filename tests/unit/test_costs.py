@@ -45,5 +45,6 @@ def test_the_plan_has_everything_that_is_made_and_the_sentence(capsys):
     assert (plan["for"] != "").all() and "signed requests only" in plan.loc["Url", "for"]
     printed = capsys.readouterr().out
     assert "yes, create this in my AWS account" in printed and "at most $" in printed
+    assert "with 5 copies (Concurrency=-1 has no such bound)" in printed
     public = show_plan("bucket-name", cost_table(0.1, 10**8), "NONE")
     assert "everyone" in public.loc["Url", "for"] and not public["for"].str.contains("signed").any()
