@@ -97,7 +97,7 @@ byId("take").onclick = async () => {
   const phone = matchMedia("(pointer: coarse)").matches;
   if (phone || !navigator.mediaDevices) return byId("camera").click();
   const stream = await camera("user");
-  if (!stream) return;
+  if (!stream || byId("booth").open || !byId("agreed").checked) return close(stream);   // as below
   const video = document.querySelector("#booth video");
   video.srcObject = stream;
   byId("booth").showModal();
@@ -123,8 +123,10 @@ byId("live").onclick = async () => {
   if (state.stream) return stopLive();
   state.running?.abort();
   if (!navigator.mediaDevices) return fail("This browser gives pages no camera.");
-  const stream = state.stream = await camera("environment");
-  if (!stream) return;
+  const stream = await camera("environment");
+  // While the browser asked for the camera there may have been a second click, or the tick may have gone.
+  if (!stream || state.stream || !byId("agreed").checked) return close(stream);
+  state.stream = stream;
   byId("live").textContent = "Stop the camera";
   byId("error").hidden = true;
   const video = document.createElement("video");

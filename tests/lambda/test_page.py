@@ -229,6 +229,27 @@ def test_the_live_camera_asks_again_when_it_is_answered_and_stops(page, events):
     assert len(events) == asked and not page.is_visible("#error")
 
 
+COUNT_STREAMS = """() => {
+    window.streams = [];
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async wanted => {
+        const stream = await real(wanted);
+        streams.push(stream);
+        return stream;
+    };
+}"""
+
+
+@pytest.mark.parametrize(("button", "end"), [("#live", "#live"), ("#take", "#leave")])
+def test_a_double_click_leaves_no_camera_on(page, button, end):
+    page.evaluate(COUNT_STREAMS)
+    page.evaluate("button => { const b = document.querySelector(button); b.click(); b.click(); }", button)
+    until(page, "streams.length === 2")
+    until(page, "state.stream !== null || document.querySelector('#booth').open")
+    page.click(end)
+    until(page, "streams.every(stream => !stream.active)")
+
+
 def test_a_key_opens_stays_in_this_tab_and_can_be_wrong(browser, closed, page):
     page.goto(closed)
     page.check("#agreed")
