@@ -76,6 +76,8 @@ def open_photo(
         raise PhotoError("not_an_image", "this is not a JPEG, PNG, WebP, GIF or BMP picture") from None
     except Image.DecompressionBombError:
         raise PhotoError("too_many_pixels", f"the picture has more than {max_pixels:,} pixels") from None
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ... on damaged files
         raise PhotoError("damaged", f"the picture is damaged or cut off ({type(error).__name__})") from error
 

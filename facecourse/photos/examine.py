@@ -66,7 +66,7 @@ def storage_notes(data: bytes) -> list[str]:
     """Return what is unusual about how a readable picture is stored; all of it is put right on opening."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         found = {
-            "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
+            "animated": _is_animated(image),
             "cmyk": image.mode == "CMYK",
             "16_bit": image.mode.startswith("I"),
             "palette": image.mode == "P",
@@ -74,6 +74,15 @@ def storage_notes(data: bytes) -> list[str]:
             "turned": image.getexif().get(ORIENTATION, 1) in range(2, 9),
         }
     return [code for code, is_so in found.items() if is_so]
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+    except (
+        Exception
+    ):  # cut off after its first frame: Pillow raises IndexError, struct.error, ... at the next
+        return True
 
 
 def sharpness(image: np.ndarray, box: np.ndarray) -> float:

@@ -94,6 +94,7 @@ def odd_faces(photos):
     alpha = photos[4].convert("RGBA")
     alpha.putpixel((0, 0), (0, 0, 0, 0))
     frames = [photos[3].convert("P"), photos[5].convert("P")]
+    waving = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     small = photos[5].resize((photos[5].width // 6, photos[5].height // 6))
     return {
         "small.png": (encode(small), {"too_small", "no_face"}),
@@ -105,7 +106,12 @@ def odd_faces(photos):
         "turned.jpg": (encode(sideways, "JPEG", exif=turned, quality=95), {"turned"}),
         "cut_out.png": (encode(alpha), {"transparent"}),
         "grey_cut_out.png": (encode(alpha.convert("LA")), {"transparent"}),
-        "waving.gif": (encode(frames[0], "GIF", save_all=True, append_images=frames[1:]), {"animated"}),
+        "waving.gif": (waving, {"animated"}),
+        # Behind the first frame. Which error Pillow raises there differs by the byte.
+        **{
+            f"waving_cut_{share}.gif": (waving[: len(waving) * share // 100], {"animated"})
+            for share in range(60, 66)
+        },
         "waving.png": (encode(photos[3], "PNG", save_all=True, append_images=[photos[5]]), {"animated"}),
         "waving.webp": (encode(photos[3], "WEBP", save_all=True, append_images=[photos[5]]), {"animated"}),
     }
