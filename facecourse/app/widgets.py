@@ -162,8 +162,11 @@ class TryIt:
         cards = [known.get(id(result)) or PastResult(result, self.show) for result in self.results]
         for card in cards:
             card.rename(self.threshold.value)
+        gone = [card for card in self.past.children if card not in cards]
         if tuple(cards) != self.past.children:
             self.past.children = tuple(cards)
+        for card in gone:
+            card.close()
 
     def _busy(self, what: str, done: int, of: int) -> None:
         self.progress.max, self.progress.value = of, done
@@ -227,6 +230,12 @@ class PastResult(ipywidgets.VBox):
         """Write the names that hold at `threshold`."""
         text = caption(self.result, threshold)
         self.text.value = f'<div style="line-height:1.2;font-size:85%">{text}</div>'
+
+    def close(self) -> None:
+        """Take it out of memory too: ipywidgets keeps every widget that is not closed."""
+        for child in self.children:
+            child.close()
+        super().close()
 
 
 class EnrolPanel:
@@ -316,5 +325,5 @@ def _thumbnail(image) -> ipywidgets.Image:
 
 
 def try_it(session: RecognitionSession) -> TryIt:
-    """Make the page of notebook 06 over `session`, with the four group pictures to click on."""
+    """Make the page of notebook 06 over `session`, with the group pictures to click on."""
     return TryIt(session, sorted((DATA / "group").glob("*.jpg")))

@@ -1,8 +1,10 @@
 """Notebook 06's session, and its page without a browser."""
 
+import gc
 import io
 import json
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -184,6 +186,26 @@ def test_forgetting_while_photos_are_worked_on_forgets_them_too(monkeypatch):
     page.wait()
     assert not page.results and page.current is None and not page.past.children
     assert "All photos are forgotten" in page.status.value and not page.stage.photo.value
+
+
+def test_photos_that_are_forgotten_or_too_long_ago_leave_the_memory(monkeypatch):
+    page, seen = TryIt(Quick(), []), []
+    name = page.session.recognise
+
+    def recognise(*photo):
+        result = name(*photo)
+        seen.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(page.session, "recognise", recognise, raising=False)
+    page.open([(f"{number}.jpg", b"photo") for number in range(20)])
+    page.wait()
+    gc.collect()
+    assert sum(photo() is not None for photo in seen) == len(page.results) < 20
+    page.forget()
+    page.wait()
+    gc.collect()
+    assert not any(photo() for photo in seen)
 
 
 def test_a_photo_that_comes_in_waits_until_the_slider_has_named_the_others():
