@@ -22,7 +22,7 @@ from facecourse.deployment.local_function import LocalFunction
 from lambda_function.access import HEADER
 from lambda_function.app import Application
 from lambda_function.logs import LOGGER
-from lambda_function.photos import shrink
+from lambda_function.photos import PhotoError, open_photo, shrink
 from lambda_function.settings import Settings
 
 MAX_BYTES = 4_000_000  # Lambda takes 6 MB a request, and the photo grows by a third on its way (base64)
@@ -113,10 +113,17 @@ def serve_function(profile: str) -> tuple[LocalFunction, Endpoint]:
 def enrol_there(endpoint: Endpoint, name: str, photos: list[tuple[str, bytes]], consent: str) -> dict:
     """Enrol a person in the deployed function from photos, (file name, content); return its answer.
 
-    `consent` is the day on which they agreed, YYYY-MM-DD. Every photo must show one face. Raises EndpointError, in the
-    function's own words, if it refuses.
+    `consent` is the day on which they agreed, YYYY-MM-DD. Every photo must show one face; of large ones smaller copies are
+    sent. Raises EndpointError, in the function's own words, if it refuses.
     """
-    files = [("photo", (file, data, "image/jpeg")) for file, data in photos]
+    files, most = [], MAX_BYTES // max(1, len(photos))
+    for file, data in photos:
+        if len(data) > most:
+            try:
+                data = _smaller(open_photo(data))[0]
+            except PhotoError as error:
+                raise EndpointError(f"{file}: {error.message}") from None
+        files.append(("photo", (file, data, "image/jpeg")))
     path = f"/v1/people/{quote(name, safe='')}"
     return _answer(endpoint, "PUT", path, files=files, data={"consent": consent})
 
@@ -136,16 +143,21 @@ def ask(endpoint: Endpoint, data: bytes, image: np.ndarray) -> list[dict]:
     """
     kind, scale = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream", 1.0
     if len(data) > MAX_BYTES:
-        small, scale = shrink(image, SENT_SIDE)
-        packed = io.BytesIO()
-        Image.fromarray(small).save(packed, "JPEG", quality=92)
-        data, kind = packed.getvalue(), "image/jpeg"
+        (data, scale), kind = _smaller(image), "image/jpeg"
     path = "/v1/recognize?top=5" if endpoint.key else "/v1/recognize"
     answer = _answer(endpoint, "POST", path, data=data, headers={"Content-Type": kind})
     try:
         return [_in_pixels_of_the_photo(face, scale) for face in answer["faces"]]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise EndpointError(f"what answers at {endpoint.url} is not the course's function") from None
+
+
+def _smaller(image: np.ndarray) -> tuple[bytes, float]:
+    """Return a photo as a JPEG of at most SENT_SIDE pixels a side, and its scale."""
+    small, scale = shrink(image, SENT_SIDE)
+    packed = io.BytesIO()
+    Image.fromarray(small).save(packed, "JPEG", quality=92)
+    return packed.getvalue(), scale
 
 
 def _answer(endpoint: Endpoint, method: str, path: str, **options) -> dict:
