@@ -11,10 +11,10 @@ from facecourse.core.cache import ContentCache, batches, cached, write_atomicall
 from facecourse.core.paths import CACHE, THREADS
 from lambda_function.faces import Face
 from lambda_function.mtcnn import Mtcnn
-from lambda_function.photos import open_photo
+from lambda_function.photos import PhotoError, open_photo
 
 NETWORKS = ("pnet", "rnet", "onet")
-BATCH = 32  # photos held in memory at once
+BATCH = 16  # photos held in memory at once, 150 MB each at most
 STORE = "faces-v3-20-0.6-0.7-0.7-0.709"  # of the results: change it with anything that changes a box
 
 
@@ -38,13 +38,25 @@ def detector(**settings) -> Mtcnn:
     return Mtcnn(mtcnn_folder(), **{"threads": THREADS, **settings})
 
 
-def detect_photos(paths: list, sha256s: list[str], progress: bool = True) -> dict[str, list[Face]]:
+def detect_photos(
+    paths: list, sha256s: list[str], progress: bool = True, skip: bool = False
+) -> dict[str, list[Face]]:
     """Find the faces of photo files, each content once and for all: by hash, best score first.
 
     Faces are in pixels of the upright photo, and kept in data/cache under the hash of the file's content.
 
-    Raises lambda_function.photos.PhotoError if a photo cannot be read.
+    Raises lambda_function.photos.PhotoError, with the file's name, if a photo cannot be read; `skip` leaves it out
+    instead, and says so.
     """
+
+    def opened(path) -> np.ndarray | None:
+        try:
+            return open_photo(path)
+        except PhotoError as error:
+            if not skip:
+                raise PhotoError(error.code, f"{path}: {error.message}") from error
+            print(f"Left out {path}: {error.message}")
+
     store, found = ContentCache(STORE), {}
     known = len(store.get_many(sha256s)) == len(set(sha256s))
     bar = tqdm(desc="faces", total=len(paths), unit="photo", disable=known or not progress)
@@ -53,9 +65,12 @@ def detect_photos(paths: list, sha256s: list[str], progress: bool = True) -> dic
             batch, sums = paths[part.start : part.stop], sha256s[part.start : part.stop]
 
             def search(missing: list[int], batch=batch):
-                return map(pack, detector().detect(list(pool.map(open_photo, [batch[i] for i in missing]))))
+                images = list(pool.map(opened, [batch[i] for i in missing]))
+                faces = iter(detector().detect([image for image in images if image is not None]))
+                return [None if image is None else pack(next(faces)) for image in images]
 
-            found |= zip(sums, map(unpack, cached(store, sums, search)), strict=True)
+            values = zip(sums, cached(store, sums, search), strict=True)
+            found |= {sha256: unpack(value) for sha256, value in values if value is not None}
             bar.update(len(part))
     return found
 

@@ -23,21 +23,24 @@ SURE = 0.95  # the detector's probability from which something in an album count
 
 
 def album_files(folder: Path) -> list[Path]:
-    """Return all photos in a folder and below it, by name."""
-    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in ENDINGS)
+    """Return all photos in a folder and below it, by name; FileNotFoundError if there is none."""
+    found = sorted(p for p in Path(folder).expanduser().rglob("*") if p.suffix.lower() in ENDINGS)
+    if not found:
+        raise FileNotFoundError(f"no photo in {folder}; what is read ends in {', '.join(sorted(ENDINGS))}")
+    return found
 
 
 def album_faces(files: list[Path], backbone: Backbone) -> tuple[pd.DataFrame, np.ndarray]:
     """Find and embed every face of some photos: a row per face (path, face) and the embeddings, (n, d) float32.
 
-    Boxes and embeddings of photos that were seen before come from data/cache/.
+    Boxes and embeddings of photos that were seen before come from data/cache/. A photo that cannot be read is left out.
     """
     sums = [sha256_of(path) for path in files]
-    found = detect_photos(files, sums)
+    found = detect_photos(files, sums, skip=True)
     rows = [
         (path, digest, face)
         for path, digest in zip(files, sums, strict=True)
-        for face in found[digest]
+        for face in found.get(digest, [])
         if face.score >= SURE and min(face.box[2:] - face.box[:2]) >= SMALLEST
     ]
     table = pd.DataFrame(rows, columns=["path", "sha256", "face"])

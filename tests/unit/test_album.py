@@ -1,9 +1,13 @@
 """Notebook 09's helpers: the sample's faces and whose they are, clusters and how good they are, a camera."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from facecourse.core.paths import ROOT
+from facecourse.embedding.backbones import find_backbone
 from facecourse.optional import album
 
 
@@ -13,6 +17,17 @@ def blobs():
     persons = np.append(np.repeat(np.arange(4), 10), 4)
     vectors = np.eye(32)[persons] + chance.normal(0, 0.05, (41, 32))
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), persons
+
+
+def test_an_album_has_photos_and_what_cannot_be_read_is_left_out_by_name(tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match=f"no photo in {tmp_path}; what is read ends in .*.jpeg"):
+        album.album_files(tmp_path)
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day/words.jpg").write_text("no picture")
+    shutil.copy(next((ROOT / "data/people/Ada_Ferro").iterdir()), tmp_path / "ada.jpg")
+    table, vectors = album.album_faces(album.album_files(tmp_path), find_backbone("msceleb1m"))
+    assert [path.name for path in table.path] == ["ada.jpg"] and vectors.shape == (1, 128)
+    assert f"Left out {tmp_path / 'day/words.jpg'}: this is not a JPEG" in capsys.readouterr().out
 
 
 def test_chinese_whispers_finds_who_is_apart():
