@@ -7,6 +7,8 @@ torch can train further; others come as ONNX files and are taken as they are.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -118,13 +120,20 @@ class Backbone:
         whole = self.name if self.name in BACKBONES else f"{self.name}-{self.sha256[:8]}"
         return whole + (EIGHT_BITS if self.precision == "int8" else "")
 
+    @property
+    def crops_digest(self) -> str:
+        """Eight hexadecimal digits that change whenever the preprocessing does."""
+        preprocessing = {name: value for name, value in asdict(self.preprocessing).items() if value != ()}
+        return hashlib.sha256(json.dumps(preprocessing, sort_keys=True).encode()).hexdigest()[:8]
+
     def onnx(self) -> Path:
         """Return the ONNX file, exported (and quantised) at the first call and kept by the hash of the weights."""
         folder = paths.CACHE / "backbones"
         folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{self.name}-{self.sha256[:12]}-v{EXPORT_VERSION}"
-        if self.precision == "int8":
-            path = folder / f"{stem}{EIGHT_BITS}-v{QUANTISATION_VERSION}.onnx"
+        size = "" if self.trainable else f"-{self.preprocessing.size}-{self.dimension}"  # as it was checked
+        stem = f"{self.name}-{self.sha256[:12]}{size}-v{EXPORT_VERSION}"
+        if self.precision == "int8":  # by its crops, too: the ranges are measured on them
+            path = folder / f"{stem}-{self.crops_digest}{EIGHT_BITS}-v{QUANTISATION_VERSION}.onnx"
             if not path.exists():
                 from facecourse.embedding.quantisation import calibration_crops, quantise
 
@@ -182,7 +191,6 @@ def default_views(profile: str) -> int:
     return DEFAULT_VIEWS
 
 
-@functools.lru_cache(maxsize=8)
 def find_backbone(name: str, views: int = 1) -> Backbone:
     """Resolve a backbone by name; its weights are fetched if need be.
 
@@ -195,27 +203,31 @@ def find_backbone(name: str, views: int = 1) -> Backbone:
     check_views(views)
     whole = str(name).removesuffix(EIGHT_BITS)
     precision = "int8" if whole != str(name) else "fp32"
-    if whole in BACKBONES:
-        listed = BACKBONES[whole]
-        path = listed.weights()
-        return Backbone(
-            whole, path, sha256_of(path), listed.preprocessing, precision, views, listed.dimension
-        )
-    path = next((path for path in (Path(whole), paths.ROOT / whole) if path.is_file()), None)
+    found = _listed_backbone(whole) if whole in BACKBONES else _own_backbone(whole)
+    return replace(found, precision=precision, views=views)
+
+
+@functools.lru_cache(maxsize=8)
+def _listed_backbone(name: str) -> Backbone:
+    listed = BACKBONES[name]
+    path = listed.weights()
+    return Backbone(name, path, sha256_of(path), listed.preprocessing, dimension=listed.dimension)
+
+
+def _own_backbone(name: str) -> Backbone:  # not remembered: the file may be written anew
+    path = next((path for path in (Path(name), paths.ROOT / name) if path.is_file()), None)
     if path is None:
         raise BackboneError(
-            f"BACKBONE is {whole!r}: neither one of {', '.join(BACKBONES)} nor a file that exists"
+            f"BACKBONE is {name!r}: neither one of {', '.join(BACKBONES)} nor a file that exists"
         )
     if path.suffix == ".onnx":
         from facecourse.embedding.onnx_networks import read_description
 
         preprocessing, dimension = read_description(path)
-        return Backbone(path.stem, path, sha256_of(path), preprocessing, precision, views, dimension)
+        return Backbone(path.stem, path, sha256_of(path), preprocessing, dimension=dimension)
     settings = _read(path)[1]
     preprocessing = settings or Preprocessing(normalise="fixed")
-    return Backbone(
-        path.stem, path, sha256_of(path), preprocessing, precision, views, tuned=settings is not None
-    )
+    return Backbone(path.stem, path, sha256_of(path), preprocessing, tuned=settings is not None)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], Preprocessing | None]:

@@ -1,10 +1,8 @@
 """Faces of photos to embeddings, kept by the photo's content, the face's place and all that the backbone says."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +27,8 @@ def face_of(box: Iterable[float], landmarks: Iterable[float], score: float = 1.0
 
 def embedding_store(backbone: Backbone) -> ContentCache:
     """Return where a backbone's embeddings are kept, apart from those of every other variant."""
-    preprocessing = {name: value for name, value in asdict(backbone.preprocessing).items() if value != ()}
-    described = json.dumps([preprocessing, backbone.views], sort_keys=True)
-    digest = hashlib.sha256(described.encode()).hexdigest()[:8]
-    return ContentCache(f"embeddings-{backbone.name}-{backbone.precision}-{backbone.sha256[:12]}-{digest}")
+    crops = f"{backbone.crops_digest}-{backbone.views}"
+    return ContentCache(f"embeddings-{backbone.name}-{backbone.precision}-{backbone.sha256[:12]}-{crops}")
 
 
 def embedding_key(sha256: str, face: Face) -> str:

@@ -14,6 +14,7 @@ from facecourse.core import paths
 from facecourse.core.sources import SourceError
 from facecourse.embedding.backbones import (
     BackboneError,
+    _listed_backbone,
     build,
     find_backbone,
     save_backbone,
@@ -47,9 +48,9 @@ def state(release):
 
 @pytest.fixture(autouse=True)
 def elsewhere(own_downloads):
-    find_backbone.cache_clear()
+    _listed_backbone.cache_clear()
     yield
-    find_backbone.cache_clear()
+    _listed_backbone.cache_clear()
 
 
 def describe(mirror, data, hashes=None):
@@ -157,6 +158,11 @@ def test_own_weights_bring_their_preprocessing_along(tmp_path, state, monkeypatc
     assert find_backbone(backbone.label) == backbone
     monkeypatch.setattr(paths, "ROOT", tmp_path)  # a path as `make run` takes it, in a notebook's folder
     assert find_backbone("tuned.pt").path == tmp_path / "tuned.pt"
+    save_backbone(network, Preprocessing(margin=8), tmp_path / "again.pt")
+    (tmp_path / "again.pt").replace(tmp_path / "tuned.pt")  # notebook 03, run once more in the same kernel
+    again = find_backbone("tuned.pt")
+    assert again.preprocessing.margin == 8 and again.sha256 != backbone.sha256
+    save_backbone(network, settings_of_it, tmp_path / "tuned.pt")
     found, expected = backbone.network().state_dict(), network.state_dict()
     assert found.keys() == expected.keys() and all(found[name].equal(expected[name]) for name in expected)
 
