@@ -1,5 +1,6 @@
 """Embeddings and labels of each side of a split."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ def photo_sets(manifest: pd.DataFrame, embeddings: np.ndarray, column: str) -> d
     """Sort the embeddings of a manifest, (len(manifest), d), by the sides of a split: "train", "val" and so on.
 
     `column` is "course_split" or "seed_split". Rows of nan, photos without a face, are left out. The people with a
-    photo in "train" are known.
+    photo in "train" are known. Raises ValueError if there are too few people or photos to train and test.
     """
     usable = np.isfinite(embeddings).all(1)
     sides, persons = manifest[column].to_numpy(), manifest["person"].to_numpy()
@@ -43,6 +44,14 @@ def photo_sets(manifest: pd.DataFrame, embeddings: np.ndarray, column: str) -> d
     for side in ("train", "val", "test", "unknown_val", "unknown_test"):
         rows = np.flatnonzero((sides == side) & usable)
         sets[side] = PhotoSet(embeddings[rows], labels[rows], rows, names)
+    tested = ("val",) if column == "seed_split" else ("val", "test")  # seed_split has no "test"
+    if len(names) < 2 or not all(len(sets[side]) for side in tested):
+        counts = Counter(persons[usable & np.isin(persons, names)])
+        told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
+        raise ValueError(
+            "training and testing need two people or more with four usable photos each; usable are those of"
+            f" {told}. Add photos, and run notebook 01 again"
+        )
     return sets
 
 

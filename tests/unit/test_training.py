@@ -38,17 +38,19 @@ def test_one_photo_is_held_out_of_each_person_with_three():
 def test_photo_sets_leave_out_photos_without_a_face_and_mark_strangers():
     manifest = pd.DataFrame(
         {
-            "person": ["Bo", "Ada", "Ada", "Cy", "Bo"],
-            "course_split": ["train", "train", "val", "unknown_test", "train"],
+            "person": ["Bo", "Ada", "Ada", "Cy", "Bo", "Bo"],
+            "course_split": ["train", "train", "val", "unknown_test", "train", "test"],
         }
     )
-    embeddings = np.eye(5, dtype=np.float32)
+    embeddings = np.eye(6, dtype=np.float32)
     embeddings[4] = np.nan
     sets = photo_sets(manifest, embeddings, "course_split")
     assert sets["train"].names == ["Ada", "Bo"]
     assert sets["train"].labels.tolist() == [1, 0] and sets["train"].rows.tolist() == [0, 1]
     assert sets["val"].labels.tolist() == [0] and sets["unknown_test"].labels.tolist() == [-1]
-    assert len(sets["test"]) == 0
+    assert sets["test"].labels.tolist() == [1]
+    with pytest.raises(ValueError, match="two people or more with four usable photos each; .* Ada 2, Bo 1"):
+        photo_sets(manifest[:4], embeddings[:4], "course_split")
 
 
 @pytest.mark.parametrize("kind", ["softmax", "cosface", "arcface"])
