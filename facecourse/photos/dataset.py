@@ -120,12 +120,12 @@ def assemble(
     flag, seed_split, course_split (both "" for photos that are not used). Raises flags.FlagsError if data/flags.csv
     cannot be understood.
     """
-    decided = flags.read_flags()  # a mistake in there should show before the long work, not after
+    flags.read_flags()  # a mistake in there should show before the long work, not after
     files, rows = find_photos(profile, people, photos_each)
     backbone = backbone or find_backbone(default_backbone(profile), default_views(profile))
     table, found, pairs, seconds = check_photos(files, rows, backbone, progress)
     keep_longest(profile, **seconds)
-    table["flag"] = flags.decisions(table.path, table.sha256, decided)
+    table["flag"] = flags.decisions(table.path, table.sha256, flags.read_flags())
     if decisions:
         table["flag"] = table.path.map(decisions).fillna(table.flag)
     table["group"] = duplicate_groups(len(table), pairs)

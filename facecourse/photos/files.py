@@ -140,10 +140,14 @@ def _photo_file(path: str, display: str, person: str, source: str, licence: str)
 
 def read_credits(people: Path) -> dict[str, dict[str, str]]:
     """Return the rows of people/credits.csv by path ("Name/Name_123.jpg"); empty where there is none."""
-    path = Path(people) / "credits.csv"
+    path = Path(people).expanduser() / "credits.csv"
     if not path.exists():
         return {}
-    rows = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False).to_dict("records")
+    # A spreadsheet in Berlin writes semicolons.
+    table = pd.read_csv(
+        path, sep=None, engine="python", dtype=str, encoding="utf-8-sig", keep_default_na=False
+    )
+    rows = table.reindex(columns=CREDITS, fill_value="").to_dict("records")
     return {row["path"]: row for row in rows if row["path"]}
 
 

@@ -273,9 +273,24 @@ def test_an_empty_or_missing_folder_is_a_clear_error(workspace):
 def test_a_credited_photo_has_its_own_licence(workspace):
     people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
     name = sorted((people / "Ada_Ferro").iterdir())[0].relative_to(people).as_posix()
-    (people / "credits.csv").write_text(f"path,title,author,licence\n{name},File:x,Somebody,CC BY 4.0\n")
-    licences = assemble(people).licence
-    assert (licences == "CC BY 4.0").sum() == 1 and len(licences) == 6
+    for mark in ",;":  # a spreadsheet in Berlin writes semicolons
+        rows = (("path", "title", "author", "licence"), (name, "File:x", "Somebody", "CC BY 4.0"))
+        (people / "credits.csv").write_text("".join(mark.join(row) + "\n" for row in rows))
+        licences = assemble(people).licence
+        assert (licences == "CC BY 4.0").sum() == 1 and len(licences) == 6
+
+
+def test_a_decision_taken_during_the_run_is_kept(workspace, monkeypatch):
+    people = copy_people(workspace / "people", ["Ada_Ferro", "Bruno_Takala"])
+    path, check = str(sorted((people / "Ada_Ferro").iterdir())[0]), dataset.check_photos
+
+    def meanwhile(*arguments):
+        flags.set_flag(path, "drop")
+        return check(*arguments)
+
+    monkeypatch.setattr(dataset, "check_photos", meanwhile)
+    assert assemble(people).set_index("path").flag[path] == "drop"
+    assert [row["flag"] for row in flags.read_flags() if row["path"] == path] == ["drop"]
 
 
 KILLED = '''
