@@ -30,7 +30,7 @@ NOTEBOOKS = (
 
 
 class WrongSetting(ValueError):
-    """PROFILE, PEOPLE or BACKBONE is something that a notebook would stumble over later."""
+    """A setting that a notebook would stumble over later, or no notebook of this name."""
 
 
 def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
@@ -41,6 +41,7 @@ def run_course(profile: str, names: Sequence[str] = NOTEBOOKS) -> int:
     """
     try:
         check_settings(profile)
+        check_names(names)
     except WrongSetting as error:
         print(error, file=sys.stderr)
         return 2
@@ -82,7 +83,7 @@ def check_settings(profile: str) -> None:
     if profile not in PROFILES:
         raise WrongSetting(f"PROFILE must be one of {', '.join(PROFILES)}, not {profile!r}")
     os.environ["PROFILE"] = profile
-    for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR"):
+    for name in ("PEOPLE", "BACKBONE", "FACECOURSE_MIRROR", "ALBUM", "PHOTO", "PHOTOS"):
         value = os.environ.get(name, "").strip()
         ending = EIGHT_BITS if name == "BACKBONE" and value.endswith(EIGHT_BITS) else ""
         path = Path(value.removesuffix(ending)).expanduser()
@@ -99,6 +100,13 @@ def check_settings(profile: str) -> None:
             f"BACKBONE is {backbone!r}: neither one of {', '.join(BACKBONES)}, these with {EIGHT_BITS}, nor a file"
             " that exists"
         )
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise WrongSetting if one of `names` is no notebook."""
+    known = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    if wrong := [name for name in names if name not in known]:
+        raise WrongSetting(f"there is no notebook {wrong[0]!r}; there are {', '.join(known)}")
 
 
 def run_notebook(name: str, folder: Path) -> float:

@@ -105,6 +105,12 @@ def test_a_wrong_setting_is_refused_before_anything_runs(
     assert expected in capsys.readouterr().err and not (project / "outputs").exists()
 
 
+def test_a_misspelt_notebook_is_refused_with_the_names_there_are(project, capsys):
+    write(project, "one", "1")
+    assert course.run_course("sample", ["one", "on"]) == 2
+    assert "no notebook 'on'; there are one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "name, value, meant",
     [
