@@ -3,6 +3,7 @@
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import groupby
@@ -37,15 +38,22 @@ def list_photos(place: str | os.PathLike) -> list[str]:
         raise InputError(
             f"there is nothing at {text}: name a folder, a .zip, .tar or .tgz, or s3://bucket/prefix"
         )
-    elif path.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(f"{path}{INSIDE}{name}" for name in archive.namelist())
-    elif path.name.lower().endswith(TAR_ENDINGS):
-        with tarfile.open(path) as archive:
-            names = [f"{path}{INSIDE}{member.name}" for member in _files_in(archive)]
+    elif path.name.lower().endswith((".zip", *TAR_ENDINGS)):
+        try:
+            names = _members(path)
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+            raise InputError(f"{path.name} is damaged or cut off: {error}") from error
     else:
         raise InputError(f"{path.name} is no folder and no .zip, .tar or .tgz archive")
     return [name for name in dict.fromkeys(names) if name.lower().endswith(PHOTO_ENDINGS)]
+
+
+def _members(path: Path) -> list[str]:
+    if path.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            return sorted(f"{path}{INSIDE}{name}" for name in archive.namelist())
+    with tarfile.open(path) as archive:
+        return [f"{path}{INSIDE}{member.name}" for member in _files_in(archive)]
 
 
 def _files_in(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -69,13 +77,19 @@ def read_photos(names: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
     Nothing is unpacked to disk. `names` are as `list_photos` gives them; those of one archive should follow each other.
     An archive stays open for the next call, so that shards which are read in turn read a compressed tar once.
     """
-    for container, group in groupby(names, lambda name: name.partition(INSIDE)[0] * (INSIDE in name)):
+    for container, group in groupby(names, _container):
         if not container:
             yield from ((name, _read_single(name)) for name in group)
         elif container.lower().endswith(".zip"):
             yield from ((name, _read_zipped(container, name)) for name in group)
         else:
             yield from _read_tar(container, list(group))
+
+
+def _container(name: str) -> str:
+    """Return the archive that a photo lies in, or "": a file's own name may have INSIDE in it too."""
+    container = name.partition(INSIDE)[0]
+    return container * (INSIDE in name and container.lower().endswith((".zip", *TAR_ENDINGS)))
 
 
 def _read_single(name: str) -> bytes | None:
@@ -104,7 +118,13 @@ def _opened(container: str, changed: int) -> zipfile.ZipFile | tarfile.TarFile:
 def _read_zipped(container: str, name: str) -> bytes | None:
     try:
         return _opened(container, Path(container).stat().st_mtime_ns).read(name.partition(INSIDE)[2])
-    except (KeyError, zipfile.BadZipFile, OSError):
+    except (
+        KeyError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        OSError,
+    ):  # RuntimeError: locked, unknown method
         return None
 
 

@@ -56,7 +56,7 @@ def plan(place: str | os.PathLike, bundle: str | os.PathLike, size: int = SHARD)
     shards = []
     for number, start in enumerate(range(0, len(photos), size)):
         part = tuple(photos[start : start + size])
-        digest = hashlib.sha256("\0".join((version, *part)).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(os.fsencode("\0".join((version, *part)))).hexdigest()[:12]
         shards.append(Shard(part, f"part-{number:06d}-{digest}.parquet"))
     return shards
 
@@ -97,7 +97,8 @@ class FaceWorker:
 
     def row_of(self, name: str, data: bytes | None) -> dict:
         """Find and embed the main face of a photo; one with a problem is a row that says so."""
-        row = dict.fromkeys(SCHEMA.names) | {"path": name, "sha256": "", "problem": ""}
+        path = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be Unicode
+        row = dict.fromkeys(SCHEMA.names) | {"path": path, "sha256": "", "problem": ""}
         if data is None:
             return row | {"problem": "unreadable"}
         row["sha256"] = hashlib.sha256(data).hexdigest()

@@ -65,6 +65,17 @@ def test_every_photo_is_a_row_and_a_bad_one_says_why(plain):
     assert bad.to_dict() == {"empty.jpg": "empty", "words.jpg": "not_an_image", "half.jpg": "damaged"}
 
 
+def test_a_file_may_have_any_name(tmp_path, bundle):
+    for name in (b"a::b.jpg", b"not\xffunicode.jpg"):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(b"words")
+    shards = scale.plan(tmp_path, bundle)
+    scale.run_shards(shards, bundle, tmp_path)
+    table = scale.read_table(shards, tmp_path)
+    assert table.path.str.rpartition("/")[2].tolist() == ["a::b.jpg", "not\\xffunicode.jpg"]
+    assert (table.problem == "not_an_image").all()
+
+
 def test_a_row_is_what_the_recogniser_sees(plain, bundle):
     row = plain[1][plain[1].problem == ""].iloc[7]
     look = Recogniser.load(bundle).look(open_photo(row.path))
@@ -192,4 +203,8 @@ def test_places_that_are_not_there_are_named(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         list_photos(tmp_path / "notes.txt")
     assert list_photos(tmp_path) == []
+    for name in ("cut.zip", "cut.tgz"):
+        (tmp_path / name).write_bytes(b"PK\3\4")
+        with pytest.raises(InputError, match="damaged or cut off"):
+            list_photos(tmp_path / name)
     assert list(read_photos([str(tmp_path / "gone.jpg")])) == [(str(tmp_path / "gone.jpg"), None)]
