@@ -1,11 +1,12 @@
 """`python -m tools.halves FOLDER`: how good would the rule be with your people? FOLDER holds a folder of photos of each.
 
 Again and again half of the people are enrolled, from three fifths of their photos, without training; the rest of theirs are
-mated probes and everybody else's photos strangers'. Needs four people or more. After `make run PROFILE=lfw` all of them are
-enrolled too, with LFW's people as strangers, by the network of that profile.
+mated probes and everybody else's photos strangers'. Needs four people or more with three photos each. After `make run
+PROFILE=lfw` all of them are enrolled too, with LFW's people as strangers, by the network of that profile.
 """
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from lambda_function.photos import open_photo
 from lambda_function.pipeline import sha256_of
 
 DRAWS = 60
+LEAST = 3  # photos of a person: two to enrol, one to try
 
 
 def enrol(names: np.ndarray, rows: np.ndarray, persons: np.ndarray, table: np.ndarray) -> Gallery:
@@ -49,13 +51,16 @@ def named(gallery: Gallery, rows: np.ndarray) -> np.ndarray:
 
 def main(folder: str) -> None:
     """Print FNIR and FPIR: mean, and the middle 95 % of the draws; then of LFW's people, where they are."""
-    files = [Path(file.path) for file in scan(folder, "people", "")[0]]
-    sums, faces = [sha256_of(path) for path in files], []
-    for path, found in zip(files, detect_photos(files, sums).values(), strict=True):
+    photos = {sha256_of(file.path): file for file in scan(folder, "people", "")[0] if not file.problem}
+    found = detect_photos([file.path for file in photos.values()], list(photos), skip=True)
+    counts = Counter(photos[value].person for value in found)
+    sums, faces = [value for value in found if counts[photos[value].person] >= LEAST], []
+    files = [Path(photos[value].path) for value in sums]
+    for path, value in zip(files, sums, strict=True):
         image = open_photo(path)
-        place = select_face(found, image.shape[1], image.shape[0])
-        faces.append(None if place is None else found[place])
-    persons, order = np.array([path.parent.name for path in files]), np.argsort(sums)
+        place = select_face(found[value], image.shape[1], image.shape[0])
+        faces.append(None if place is None else found[value][place])
+    persons, order = np.array([photos[value].person for value in sums]), np.argsort(sums)
     names, train = np.unique(persons), np.zeros(len(files), bool)
     for name in names:  # by hash, which is as good as chance
         own = order[persons[order] == name]
