@@ -82,6 +82,8 @@ def make_bucket(cloud: Cloud, name: str) -> None:
             if code != "BucketAlreadyOwnedByYou":
                 raise CloudError(f"the bucket {name} cannot be made: {error}") from None
         break
+    else:
+        raise CloudError(f"S3 is still deleting the bucket {name}: wait a few minutes, then deploy again")
     block = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     encrypted = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
     rules = [_expiry("people", "people/", 1), _expiry("old-versions", "", 30)]
@@ -419,12 +421,18 @@ def _check_what_runs(deployment: Deployment, code: Stored) -> None:
         raise CloudError(f"Lambda runs other code than was sent: {held}; tear it down and deploy it again")
     patience = 0 if deployment.cloud.endpoint else FIRST_ANSWER_SECONDS
     deadline = time.monotonic() + patience
-    while not (answer := deployment.call("GET", "/health")).ok:
+    while told := _what_is_wrong(deployment):
         if time.monotonic() > deadline:
-            raise CloudError(
-                f"the function is up but cannot answer: {answer.status_code} {answer.text[:300]}"
-            )
+            raise CloudError(f"the function is up but cannot answer: {told}")
         time.sleep(3)
+
+
+def _what_is_wrong(deployment: Deployment) -> str:
+    try:
+        answer = deployment.call("GET", "/health")
+    except requests.ConnectionError as error:  # the name of a new address is not known everywhere at once
+        return str(error)
+    return "" if answer.ok else f"{answer.status_code} {answer.text[:300]}"
 
 
 def _stack_status(cloud: Cloud, stack: str) -> str | None:

@@ -31,7 +31,6 @@ REQUIREMENTS, TEMPLATE = FUNCTION / "requirements.txt", FUNCTION / "template.yam
 RUNTIMES = ("3.12", "3.13", "3.14")
 UNZIPPED_LIMIT = 250 * 2**20  # bytes; Lambda's, layers included
 ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's word and the wheels'
-GLIBC = (2, 34)  # of Amazon Linux 2023, which Lambda's Python runs on
 VERSION = "3"  # part of the kept zip's name: raise it when the packing changes
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
 
@@ -146,15 +145,6 @@ def write_zip(target: Path, files: Iterable[tuple[str, Path]], method: int) -> N
             entry.compress_type, entry.external_attr, entry.create_system = method, 0o644 << 16, 3
             with open(path, "rb") as source, archive.open(entry, "w") as packed:
                 shutil.copyfileobj(source, packed, 1 << 20)
-
-
-def newest_glibc(archive: Path) -> tuple[int, int]:
-    """Return the newest version of glibc that a compiled library in a zip asks for."""
-    wanted = set()
-    with zipfile.ZipFile(archive) as opened:
-        for name in (n for n in opened.namelist() if re.search(r"\.so(\.|$)", n)):
-            wanted |= set(re.findall(rb"\0GLIBC_(\d+)\.(\d+)", opened.read(name)))
-    return max((int(major), int(minor)) for major, minor in wanted)
 
 
 def unzipped_size(archive: Path) -> int:
