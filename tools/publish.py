@@ -26,7 +26,7 @@ from lambda_function.photos import open_photo
 from lambda_function.pipeline import Recogniser
 from tools import figures, film
 
-OWN_SETTINGS = ("PROFILE", "PEOPLE", "BACKBONE", "FACECOURSE_OUTPUTS")
+OWN_SETTINGS = ("PROFILE", "PEOPLE", "BACKBONE", "FACECOURSE_OUTPUTS", "FACECOURSE_FLAGS")
 
 
 def run(clone: Path) -> None:
