@@ -20,13 +20,12 @@ from PIL import Image
 
 from facecourse.core.figures import COLOURS, figure
 from facecourse.core.paths import DATA, DOWNLOADS, OUTPUTS, ROOT
+from facecourse.run.course import SETTINGS
 from facecourse.run.execution import WIDGET
 from lambda_function.gallery import UNKNOWN
 from lambda_function.photos import open_photo
 from lambda_function.pipeline import Recogniser
 from tools import figures, film
-
-OWN_SETTINGS = ("PROFILE", "PEOPLE", "BACKBONE", "FACECOURSE_OUTPUTS", "FACECOURSE_FLAGS")
 
 
 def run(clone: Path) -> None:
@@ -40,7 +39,7 @@ def run(clone: Path) -> None:
     shutil.rmtree(clone, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
     (clone / "data/downloads").symlink_to(DOWNLOADS)
-    environment = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     python = {"cwd": clone, "env": environment}
     for module in ("facecourse.run.prepare", "facecourse.run.course", "tools.groups"):
         subprocess.run([sys.executable, "-m", module], check=True, **python)

@@ -27,6 +27,11 @@ NOTEBOOKS = (
     "05_deploy_lambda",
     "06_try_it",
 )
+# What a reader may set for the notebooks, in their cells or before a command.
+SETTINGS = (
+    *("PROFILE", "PEOPLE", "BACKBONE", "ALBUM", "PHOTO", "PHOTOS", "LFW_PHOTOS", "TUNE_PEOPLE"),
+    *("FACECOURSE_OUTPUTS", "FACECOURSE_FLAGS"),
+)
 
 
 class WrongSetting(ValueError):
