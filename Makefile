@@ -26,7 +26,8 @@ test-%: export FACECOURSE_FLAGS = $(TEST_OUTPUTS)/flags.csv
 fuzz: export FACECOURSE_OUTPUTS = $(TEST_OUTPUTS)
 
 .PHONY: setup run lab test lint test-unit test-notebooks test-results aws-tools test-lambda fuzz test-scale test-colab test-browser bench publish results address lock clean
-ifneq ($(TORCH),)
+# Again, too, where the Python that it was made with has gone.
+ifneq ($(TORCH)$(shell test -x $(PY) || echo gone),)
 .PHONY: $(STAMP)
 endif
 
@@ -42,8 +43,9 @@ run: setup
 	$(PY) -m facecourse.run.course
 
 # Photos reach a widget in one message, and without the last switch JupyterLab drops those over 10 MB.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: setup
-	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 209715200}'
+	$(PY) -m jupyter lab $(AS_ROOT) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks --ServerApp.tornado_settings='{"websocket_max_message_size": 209715200}'
 
 # The notebooks come first: what they write is what the later tests open.
 test: lint
@@ -54,8 +56,8 @@ test: lint
 lint: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/codespell
-	$(VENV)/bin/lint-imports --no-cache
+	$(PY) -m codespell_lib
+	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache
 
 test-unit: setup
 	$(PYTEST) tests/unit
@@ -63,7 +65,7 @@ test-unit: setup
 # The notebooks run on the sample into a folder of their own.
 test-notebooks: setup
 	rm -rf $(TEST_OUTPUTS)
-	PROFILE=sample PEOPLE= BACKBONE= TUNE_PEOPLE=9 $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-689]*.ipynb
+	PROFILE=sample PEOPLE= BACKBONE= ALBUM= PHOTO= PHOTOS= TUNE_PEOPLE=9 $(PYTEST) --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks/0[1-689]*.ipynb
 
 # What they wrote, and notebooks 01, 03 and 04 on a slice of real LFW if it is there.
 test-results: setup

@@ -17,20 +17,10 @@ import requests
 from playwright.sync_api import Page
 
 from facecourse.core.paths import OUTPUTS
-from tests.conftest import ROOT
+from facecourse.run.course import SETTINGS
+from tests.conftest import ROOT, copy_files
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-LEFT_OUT = (
-    ".git",
-    ".venv",
-    "outputs",
-    "cache",
-    "downloads",
-    "render",
-    "flags.csv",
-    "__pycache__",
-    ".*_cache",
-)
 # All cells are in the page, so that one can look at each; widgets' states are saved, to see what is in them.
 LAB_SETTINGS = {
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
@@ -54,7 +44,7 @@ def copy_project(folder: Path) -> Path:
     What is fetched and what is cached by content are links; results of notebooks that have run are taken along.
     """
     copy = folder / "project"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    copy_files(copy)
     for name in ("cache", "downloads"):
         (ROOT / "data" / name).mkdir(exist_ok=True)
         (copy / "data" / name).symlink_to(ROOT / "data" / name)
@@ -65,8 +55,7 @@ def copy_project(folder: Path) -> Path:
 
 def sample_environment() -> dict[str, str]:
     """Return this process's environment, set to the bundled sample and to the copy's own outputs."""
-    others = ("PEOPLE", "BACKBONE", "PHOTOS", "FACECOURSE_OUTPUTS")
-    return {**{k: v for k, v in os.environ.items() if k not in others}, "PROFILE": "sample"}
+    return {**{k: v for k, v in os.environ.items() if k not in SETTINGS}, "PROFILE": "sample"}
 
 
 class Lab:
@@ -108,7 +97,7 @@ class Lab:
     def switches() -> list[str]:
         """Read from the Makefile what `make lab` starts JupyterLab with."""
         line = re.search(r"-m jupyter lab (.+)", (ROOT / "Makefile").read_text())[1]
-        return shlex.split(line)
+        return shlex.split(line.replace("$(AS_ROOT)", ""))
 
     def wait_until_up(self) -> None:
         """Return when the server answers; raise with its log if it ends or takes longer than a minute."""
@@ -188,7 +177,7 @@ class Lab:
         path = self.project / "notebooks" / f"{name}.ipynb"
         before = path.stat().st_mtime_ns
         page.locator(".jp-Notebook").first.click(position={"x": 3, "y": 3})
-        page.keyboard.press("Control+s")
+        page.keyboard.press("ControlOrMeta+s")
         for _ in range(100):
             page.wait_for_timeout(100)
             if path.stat().st_mtime_ns != before:
