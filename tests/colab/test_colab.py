@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from facecourse.core.colab import package_name
 from facecourse.core.paths import OUTPUTS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_files
 
 # What Colab brings, in our versions: none of it may be installed or changed.
 BROUGHT = (
@@ -120,13 +120,15 @@ class Machine:
         self._commit(repository)
 
     def _commit(self, repository: Path) -> None:
-        """Make a repository of the working tree: tracked files, and new ones that git does not ignore."""
-        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines():
-            if (ROOT / name).is_file():
-                (repository / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, repository / name)
+        """Make a repository of the working tree."""
+        copy_files(repository)
         author = ("-c", "user.name=reader", "-c", "user.email=reader@example.org")
+        author += (
+            "-c",
+            "commit.gpgsign=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        )  # whatever git is set to here
         for command in (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "-m", "Copy"]):
             subprocess.run(["git", *command], cwd=repository, check=True)
 

@@ -1,6 +1,7 @@
 """AWS's own tools and OpenAPI's, in an environment of their own: aws-sam-cli pins what the course wants newer."""
 
 import functools
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def tool_venv() -> Path:
 def emulator() -> Path:
     """Return AWS's runtime interface emulator, which comes with aws-sam-cli; or skip where it does not run."""
     found = sorted(tool_venv().glob("lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"))
-    if not found or not sys.platform.startswith("linux"):
+    if not found or (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("AWS's runtime interface emulator is a program for Linux on x86")
     found[0].chmod(0o755)
     return found[0]

@@ -19,8 +19,6 @@ from lambda_function.logs import LOGGER
 from lambda_function.settings import Settings
 from tests.sample_bundle import build_sample_bundle
 
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory) -> Path:
@@ -79,10 +77,12 @@ def photo() -> bytes:
 def browser():
     """Chromium without a window, or a skip that says why."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next((path for path in CHROMIUM if Path(path).exists()), None)
-    if program is None:
-        pytest.skip("Chromium is not installed")
+    from tests.browser.lab import find_chromium
+
     with playwright.sync_playwright() as running:
+        program = find_chromium(running)
+        if program is None:
+            pytest.skip("Chromium is not installed")
         # The second and third switch give the page a camera that shows a test picture.
         switches = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         chromium = running.chromium.launch(executable_path=program, args=switches)

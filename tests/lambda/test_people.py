@@ -251,6 +251,7 @@ from lambda_function.settings import Settings
 gallery = Gallery.load(sys.argv[2])
 recogniser = SimpleNamespace(gallery=gallery, embedder=SimpleNamespace(dimension=gallery.vectors.shape[1]))
 register = Register(Settings(face_gallery=sys.argv[1]))
+register.change(recogniser, lambda gallery: gallery.enrol("Eve", gallery.vectors[:1]))
 print("ready", flush=True)
 while True:
     register.change(recogniser, lambda gallery: gallery.enrol("Eve", gallery.vectors[:1]))
@@ -272,6 +273,7 @@ def kill_while_enrolling(place: str, seed, times: int, **environment) -> set[boo
         )
         assert process.stdout.readline() == b"ready\n"
         time.sleep(rng.uniform(0.05, 0.25))
+        assert process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
         left = Register(Settings(face_gallery=place)).gallery(recogniser)

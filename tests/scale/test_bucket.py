@@ -39,7 +39,6 @@ def s3(folder):
         ("AWS_ACCESS_KEY_ID", cloud.account),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_DEFAULT_REGION", REGION),
-        ("NO_PROXY", "127.0.0.1"),
     ):
         patch.setenv(name, value)
     inputs._s3.cache_clear()

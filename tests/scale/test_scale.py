@@ -66,13 +66,16 @@ def test_every_photo_is_a_row_and_a_bad_one_says_why(plain):
 
 
 def test_a_file_may_have_any_name(tmp_path, bundle):
-    for name in (b"a::b.jpg", b"not\xffunicode.jpg"):
+    names = {"a::b.jpg": b"a::b.jpg", "not\\xffunicode.jpg": b"not\xffunicode.jpg"}
+    if sys.platform == "darwin":  # macOS has no such names
+        names.popitem()
+    for name in names.values():
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
             file.write(b"words")
     shards = scale.plan(tmp_path, bundle)
     scale.run_shards(shards, bundle, tmp_path)
     table = scale.read_table(shards, tmp_path)
-    assert table.path.str.rpartition("/")[2].tolist() == ["a::b.jpg", "not\\xffunicode.jpg"]
+    assert table.path.str.rpartition("/")[2].tolist() == list(names)
     assert (table.problem == "not_an_image").all()
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import struct
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -140,9 +141,10 @@ def make(people: Path) -> dict[str, set[str]]:
     os.mkfifo(folder / "pipe.jpg")
     for name in ("dead_link.jpg", "loop.jpg", "pipe.jpg"):
         expected[f"Ada Ferro/{name}"] = {"unreadable"}
-    with open(os.fsencode(folder) + b"/not\xffunicode.jpg", "wb") as file:
-        file.write(originals[2].read_bytes())
-    expected["Ada Ferro/not\\xffunicode.jpg"] = {"unreadable"}
+    if sys.platform != "darwin":  # macOS has no such names
+        with open(os.fsencode(folder) + b"/not\xffunicode.jpg", "wb") as file:
+            file.write(originals[2].read_bytes())
+        expected["Ada Ferro/not\\xffunicode.jpg"] = {"unreadable"}
     shutil.copytree(STRANGER, people / "Farid Okonska")
     (people / "Nobody").mkdir()
     (people / "stray.jpg").write_bytes(originals[0].read_bytes())
