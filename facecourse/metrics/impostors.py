@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse.core.paths import DATA
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.photo_sets import centroids
-from facecourse.metrics.uncertainty import drawn_anew
+from facecourse.metrics.uncertainty import drawn_anew, wilson
 from lambda_function.evidence import left_out
 
 ALIKE = (
@@ -95,7 +95,12 @@ def compare_networks(
     found["the first less the second"] = first - second
     table = {}
     for label, tars in found.items():
-        ends = zip(tars[0], *np.quantile(tars[1:], [0.025, 0.975], axis=0), strict=True)
+        low, high = np.quantile(tars[1:], [0.025, 0.975], axis=0)
+        if label in networks:  # where all or none are accepted, draws would say that there is no doubt
+            people = len(np.unique(persons))
+            for i in np.flatnonzero((tars[0] == 0) | (tars[0] == 1)):
+                low[i], high[i] = wilson(tars[0, i] * people, people)
+        ends = zip(tars[0], low, high, strict=True)
         table[label] = ["{:.3f} [{:.3f}, {:.3f}]".format(*three) for three in ends]
     return pd.DataFrame.from_dict(
         table, orient="index", columns=[f"TAR at FMR {wanted:g}" for wanted in fmrs]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
-from facecourse.metrics.uncertainty import Share, drawn_anew, share_of, wilson
+from facecourse.metrics.uncertainty import FEW_PASS, Share, drawn_anew, share_of, wilson
 from lambda_function.evidence import PRIOR, Evidence, left_out
 from lambda_function.gallery import Gallery
 
@@ -116,7 +116,10 @@ def rates_with_intervals(
 def tpir_at_fpir(
     scores: OpenSet, known: np.ndarray, non_mated: np.ndarray, rates: tuple[float, ...] = (0.001, 0.01, 0.1)
 ) -> pd.DataFrame:
-    """Return TPIR (1 - FNIR) at fixed FPIR, with an interval for which the people of both kinds are drawn anew."""
+    """Return TPIR (1 - FNIR) at fixed FPIR, with an interval for which the people of both kinds are drawn anew.
+
+    Where fewer than FEW_PASS strangers' photos may pass, there is none.
+    """
     weights, rows = [], {}
     for seed, persons in enumerate((known, non_mated)):
         labels = np.unique(persons, return_inverse=True)[1]
@@ -133,9 +136,12 @@ def tpir_at_fpir(
         threshold = scores.threshold_at(rate)
         low, high = np.quantile(values, [0.025, 0.975])
         value = 1 - float(scores.rates([threshold])[1][0])
+        sure = (
+            f"[{low:.1%}, {high:.1%}]" if rate * len(scores.non_mated) >= FEW_PASS else "(too few strangers)"
+        )
         rows[f"{rate:.1%}"] = {
             "threshold": round(threshold, 3),
-            "TPIR": f"{value:.2%} [{low:.1%}, {high:.1%}]",
+            "TPIR": f"{value:.2%} {sure}",
             "non-mated probes above": int((scores.non_mated >= threshold).sum()),
         }
     return pd.DataFrame(rows).T.rename_axis("FPIR")
@@ -162,7 +168,11 @@ def reliability(
     names, labels = np.unique(persons, return_inverse=True)
     weight = np.where(mated, PRIOR / max(mated.sum(), 1), (1 - PRIOR) / max((~mated).sum(), 1))
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    drawn = drawn_anew(len(names), 500)
+    # Each kind by itself, so that both go on weighing the same.
+    has_mated = np.bincount(labels, weights=mated) > 0
+    drawn = np.zeros((500, len(names)))
+    for seed, kind in enumerate((has_mated, ~has_mated)):
+        drawn[:, kind] = drawn_anew(kind.sum(), 500, seed) if kind.any() else 0
 
     def of_people(values: np.ndarray) -> np.ndarray:
         return np.bincount(labels, weights=values, minlength=len(names))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 FEW = 5  # people: where fewer have a hit, or a miss, drawing them anew says too little
+# Non-mated ones: where a rate lets fewer pass, draws can hardly raise the threshold, only lower it. With three, 95 % hold.
+FEW_PASS = 3
 
 
 @dataclass(frozen=True)

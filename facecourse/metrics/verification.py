@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse.core.paths import ROOT
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces, face_of
-from facecourse.metrics.uncertainty import drawn_anew
+from facecourse.metrics.uncertainty import FEW_PASS, drawn_anew, wilson
 from facecourse.photos.splits import in_vault
 
 
@@ -101,12 +101,14 @@ def similarities(embeddings: np.ndarray, pairs: Pairs) -> np.ndarray:
 def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
     """Return the threshold with the highest accuracy: "same" from there on.
 
-    The middle between two neighbouring scores is taken, so that rounding cannot tip a pair over.
+    The middle between two neighbouring scores is taken, so that rounding cannot tip a pair over. Equal scores are accepted
+    together.
     """
     order = np.argsort(-scores, kind="stable")
     right = np.concatenate([[(~same).sum()], (~same).sum() + np.cumsum(np.where(same[order], 1, -1))])
-    k = int(np.argmax(right))
     ordered = scores[order]
+    right[1:-1][ordered[:-1] == ordered[1:]] = -1  # no threshold lies between them
+    k = int(np.argmax(right))
     upper = ordered[k - 1] if k else ordered[0] + 1.0
     lower = ordered[k] if k < len(ordered) else ordered[-1] - 1.0
     return float((upper + lower) / 2)
@@ -157,10 +159,12 @@ def tar_at_fmr(scores: np.ndarray, same: np.ndarray, fmr: float = 1e-3) -> float
     """Return TAR (1 - FNMR), the share of one person's pairs accepted where at most `fmr` of two people's are.
 
     report.json calls it tar_at_far. Equal scores are accepted together; nan, a missing score, comes last. The result is
-    nan without a pair of one person.
+    nan without pairs of one person or of two.
     """
     from sklearn.metrics import roc_curve  # a second
 
+    if same.all() or not same.any():
+        return float("nan")
     rates, tar, _ = roc_curve(same, np.nan_to_num(scores, nan=-1.0), drop_intermediate=False)
     return float(tar[np.searchsorted(rates, fmr, "right") - 1])
 
@@ -171,18 +175,28 @@ def tar_interval(
     """Return the 95 % interval of `tar_at_fmr`: people are drawn anew, and the threshold is chosen anew for each draw.
 
     `persons` (len(manifest),) names whom each row shows. A pair counts as often as both of its people are drawn together.
-    Among few people the upper end says little: whoever is hardest to tell apart is often not drawn.
+    Among few people the upper end says little: whoever is hardest to tell apart is often not drawn. Where fewer than
+    FEW_PASS pairs of two people may be accepted it is nan; where all or none of one person's are, Wilson's over these
+    people.
     """
-    order = np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable")
-    same = pairs.same[order]
+    if fmr * (~pairs.same).sum() < FEW_PASS:
+        return float("nan"), float("nan")
+    if (value := tar_at_fmr(scores, pairs.same, fmr)) in (0, 1):
+        people = len(np.unique(persons[pairs.left[pairs.same]]))
+        return wilson(value * people, people)
+    ordered = np.nan_to_num(scores, nan=-1.0)
+    order = np.argsort(-ordered, kind="stable")
+    ordered, same = ordered[order], pairs.same[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)  # of equal scores
     names, people = np.unique(persons[np.stack([pairs.left, pairs.right])[:, order]], return_inverse=True)
     left, right = people.reshape(2, -1)
     found = []
     for weights in drawn_anew(len(names), draws):
         times = weights[left] * np.where(same, 1, weights[right])
-        false, true = np.cumsum(np.where(same, 0, times)), np.cumsum(np.where(same, times, 0))
+        false, true = (np.cumsum(np.where(kind, times, 0))[last] for kind in (~same, same))
         accepted = np.searchsorted(false, fmr * false[-1], "right")
-        found.append(true[accepted - 1] / max(true[-1], 1) if accepted else 0.0)
+        if true[-1]:
+            found.append(true[accepted - 1] / true[-1] if accepted else 0.0)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
 

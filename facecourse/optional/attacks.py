@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from facecourse.core.figures import COLOURS, STYLE, figure
 from facecourse.core.paths import DATA
-from facecourse.metrics.uncertainty import drawn_anew
+from facecourse.metrics.uncertainty import drawn_anew, wilson
 from lambda_function.photos import open_photo
 
 
@@ -36,7 +36,8 @@ def fmr_by_group(
 
     `scores` (n,) are of pairs of two different people, named in `left` and `right`; `groups` (n,) says which group a pair
     belongs to. People are drawn anew, and a pair counts as often as both its people do together. With fewer than
-    three people there is nothing to draw: the interval is nan.
+    three people there is nothing to draw: the interval is nan. Where all or no pairs match it is Wilson's, over pairs of
+    people.
     """
     scores, rows = np.asarray(scores), {}
     for group in pd.unique(np.asarray(groups)):
@@ -53,6 +54,8 @@ def fmr_by_group(
             drawn, false = (np.einsum("di,ij,dj->d", weights, table, weights) for table in (counts, hits))
             low, high = np.quantile(false[drawn > 0] / drawn[drawn > 0], [0.025, 0.975])
         pairs = len({tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)})
+        if len(names) > 2 and matched.mean() in (0, 1):  # draws would say that there is no doubt
+            low, high = wilson(matched.mean() * pairs, pairs)
         rows[group] = {"FMR": matched.mean(), "low": low, "high": high}
         rows[group] |= {"pairs of photos": int(of.sum()), "pairs of people": pairs, "people": len(names)}
     return pd.DataFrame(rows).T.astype({"pairs of photos": int, "pairs of people": int, "people": int})
@@ -64,7 +67,8 @@ def error_versus_reject(
     """Return FNMR after the worst photos are refused: share refused, FNMR, its interval, what is gained, its interval.
 
     `missed` (n,) bool tells of each mated pair whether it was not accepted; `first`, `second` (n,) are its photos, and
-    `persons`, `quality` belong to photos. 95 % intervals by drawing people anew, the same ones before and after.
+    `persons`, `quality` belong to photos. 95 % intervals by drawing people anew, the same ones before and after;
+    Wilson's over people where all or none are missed.
     """
     used = np.unique(np.concatenate([first, second]))
     names, owner = np.unique(np.asarray(persons)[first], return_inverse=True)
@@ -81,7 +85,8 @@ def error_versus_reject(
         limit = np.quantile(quality[used], share) if share else -np.inf
         kept = (quality[first] >= limit) & (quality[second] >= limit)
         after, drawn = rates(kept)
-        rows.append([share, after, *np.quantile(drawn, [0.025, 0.975]), before - after])
+        sure = np.quantile(drawn, [0.025, 0.975]) if 0 < after < 1 else wilson(after * len(names), len(names))
+        rows.append([share, after, *sure, before - after])
         rows[-1] += [*np.quantile(drawn_before - drawn, [0.025, 0.975]), int(kept.sum())]
     columns = ["refused", "FNMR", "low", "high", "gain", "gain low", "gain high", "pairs left"]
     return pd.DataFrame(rows, columns=columns)

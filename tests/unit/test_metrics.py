@@ -236,6 +236,7 @@ def test_tpir_falls_with_fpir_and_has_its_interval_around_it():
         100 * 0.953, abs=1.5
     )  # 0.4 apart: 4 - 2.33 deviations
     assert table["non-mated probes above"].tolist() == [2, 20, 200]
+    assert table.loc["0.1%", "TPIR"].endswith("(too few strangers)")
 
 
 def test_all_pairs_are_counted_once_each_and_drawn_by_person():
@@ -444,7 +445,18 @@ def test_the_interval_of_tar_is_over_people_and_not_over_pairs():
     )  # as if all photos were strangers'
     assert each[1] - each[0] < high - low
     nothing = Pairs(np.array([0]), np.array([1]), np.array([True]), np.array([0]))
-    assert tar_interval(np.array([0.5]), nothing, np.array(["Ada", "Ada"])) == (1.0, 1.0)
+    assert np.isnan(tar_interval(np.array([0.5]), nothing, np.array(["Ada", "Ada"]))).all()
+    # Nobody is refused, which forty people do not prove.
+    apart = noisy_people(12, 1, people=40, dimension=24, spread=0.01)
+    low, high = tar_interval(similarities(apart.embeddings, pairs), pairs, apart.labels, 0.01)
+    assert 0.9 < low < 0.95 and high == 1
+
+
+def test_equal_scores_are_accepted_together_also_by_folds_and_intervals():
+    assert best_threshold(np.full(3, 0.5), np.array([True, False, False])) > 0.5
+    pairs = verification.pairs_among(np.arange(40), np.arange(40) // 2)
+    low, high = tar_interval(np.full(len(pairs.same), 0.5), pairs, np.arange(40) // 2, 0.01)
+    assert low == 0 and high < 0.2
 
 
 def test_of_a_manifest_with_lfw_only_lfws_photos_are_counted():
