@@ -59,8 +59,9 @@ def add(profile: str, folder: Path) -> None:
     if (folder / "groups.json").exists():
         put("groups", json.loads((folder / "groups.json").read_text()))
     report["notebooks"] = json.loads((folder / "seconds.json").read_text())
-    before = json.loads((ROOT / "docs/figures.json").read_text()).get(profile, {})
-    put(profile, _newer(report, before))
+    before = known().get(profile, {})
+    same = before.get("backbone") == report.get("backbone")  # no figure of one network under another's name
+    put(profile, _newer(report, before) if same else report)
 
 
 def _newer(value, before):
@@ -70,11 +71,15 @@ def _newer(value, before):
     return before if value is None else value
 
 
+def known() -> dict:
+    """Return docs/figures.json."""
+    return json.loads((ROOT / "docs/figures.json").read_text())
+
+
 def put(key: str, figures: dict | list) -> None:
     """Put figures into docs/figures.json under `key`, and write the texts' tables anew."""
-    path = ROOT / "docs/figures.json"
-    found = json.loads(path.read_text()) | {key: figures}
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    found = known() | {key: figures}
+    (ROOT / "docs/figures.json").write_text(json.dumps(found, indent=1) + "\n")
     for name in ("README.md", "docs/MODEL_CARD.md"):
         text = (ROOT / name).read_text()
         (ROOT / name).write_text(filled(text, found))
@@ -153,28 +158,27 @@ def worse(found: dict, before: str) -> str:
 
 
 def peers(found: dict, before: str) -> str:
-    """What each system costs and how often it is right, as the benchmark of the peers found; the best is bold."""
+    """What each system costs, by machine, and how often it is right, as the benchmark of the peers found."""
     if "peers" not in found:
         return before.strip()
-    run, tables = found["peers"], []
-    for columns in (COSTS, ACCURACY):
-        rows = [[name] for name in run["systems"]]
-        for key in columns:
-            values = [system[key] for system in run["systems"].values()]
-            texts = [_figure(key, value) for value in values]
-            first = [value[0] if isinstance(value, list) else value for value in values]
-            best = (min if key in LESS_IS_BETTER else max)(
-                (value for value in first if value is not None), default=None
-            )
-            for row, text, value in zip(rows, texts, first, strict=True):
-                row.append(f"**{text}**" if value is not None and value == best else text)
-        tables.append(_table(["", *columns.values()], rows))
-    counts = (
-        f"{label}: {photos:,} photos of {people:,}" for label, (photos, people) in run["photos"].items()
-    )
-    counted = f"{run['pairs']:,} pairs of LFW's first folds; photos and people of {'; '.join(counts)}"
-    told = f"Measured: {run['date']}, on {run['machine']}. {counted}."
-    return "\n\n".join([*tables, told])
+    run, parts = found["peers"], []
+    for machine, costs in run["costs"].items():
+        parts += [f"{costs['date']}, {machine}:", _best_bold(costs["systems"], COSTS)]
+    counts = (f"{name} {photos:,} of {people:,}" for name, (photos, people) in run["photos"].items())
+    told = f"Accuracy: {run['pairs']:,} pairs in LFW's folds, else all pairs; photos of people: {', '.join(counts)}."
+    return "\n\n".join([*parts, told, _best_bold(run["accuracy"], ACCURACY)])
+
+
+def _best_bold(systems: dict[str, dict], columns: dict[str, str]) -> str:
+    """A row per system; the best of each column is bold."""
+    rows = [[name] for name in systems]
+    for key in columns:
+        values = [system[key] for system in systems.values()]
+        first = [value[0] if isinstance(value, list) else value for value in values]
+        best = (min if key in LESS_IS_BETTER else max)(value for value in first if value is not None)
+        for row, number, value in zip(rows, first, values, strict=True):
+            row.append(f"**{_figure(key, value)}**" if number == best else _figure(key, value))
+    return _table(["", *columns.values()], rows)
 
 
 def _figure(key: str, value: float | list[float] | None) -> str:
