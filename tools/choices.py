@@ -106,6 +106,8 @@ def compare(tried: dict[str, Setting], manifest: pd.DataFrame, pairs: Pairs) -> 
     """
     used = np.unique(np.append(pairs.left, pairs.right))
     person, accepted, rows = manifest["person"].to_numpy(), {}, {}
+    mated = person[pairs.left[pairs.same]]
+    owner = np.unique(mated, return_inverse=True)[1]
     for label, setting in tried.items():
         part = setting.embed(manifest.iloc[used])
         embeddings = np.full((len(manifest), part.shape[1]), np.nan, np.float32)
@@ -115,10 +117,9 @@ def compare(tried: dict[str, Setting], manifest: pd.DataFrame, pairs: Pairs) -> 
         different = everyone[person[seen][:, None] != person[seen]]
         accepted[label] = similarities(embeddings, pairs)[pairs.same] > np.quantile(different, 1 - FMR)
         first = next(iter(accepted.values()))
-        owner = np.unique(person[pairs.left[pairs.same]], return_inverse=True)[1]
         votes = np.bincount(owner, weights=first.astype(int) - accepted[label])
         rows[label] = {
-            "TAR at FMR 1e-4": str(share_of(accepted[label], person[pairs.left[pairs.same]])),
+            "TAR at FMR 1e-4": str(share_of(accepted[label], mated)),
             "only the default": int((first & ~accepted[label]).sum()),
             "only this": int((accepted[label] & ~first).sum()),
             "p": round(mcnemar(votes > 0, votes < 0), 4),

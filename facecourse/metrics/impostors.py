@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse.core.paths import DATA
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.photo_sets import centroids
-from facecourse.metrics.uncertainty import drawn_anew, wilson
+from facecourse.metrics.uncertainty import drawn_anew, interval
 from lambda_function.evidence import left_out
 
 ALIKE = (
@@ -91,17 +91,18 @@ def compare_networks(
         label: 1 - compare_all(embeddings, persons).fnmr_at(fmrs, draws)
         for label, embeddings in networks.items()
     }
+    people = len(np.unique(persons))
     first, second = found.values()
     found["the first less the second"] = first - second
     table = {}
     for label, tars in found.items():
-        low, high = np.quantile(tars[1:], [0.025, 0.975], axis=0)
-        if label in networks:  # where all or none are accepted, draws would say that there is no doubt
-            people = len(np.unique(persons))
-            for i in np.flatnonzero((tars[0] == 0) | (tars[0] == 1)):
-                low[i], high[i] = wilson(tars[0, i] * people, people)
-        ends = zip(tars[0], low, high, strict=True)
-        table[label] = ["{:.3f} [{:.3f}, {:.3f}]".format(*three) for three in ends]
+        if label in networks:
+            ends = [interval(tar, drawn, people) for tar, *drawn in tars.T]
+        else:
+            ends = np.quantile(tars[1:], [0.025, 0.975], axis=0).T
+        table[label] = [
+            f"{tar:.3f} [{low:.3f}, {high:.3f}]" for tar, (low, high) in zip(tars[0], ends, strict=True)
+        ]
     return pd.DataFrame.from_dict(
         table, orient="index", columns=[f"TAR at FMR {wanted:g}" for wanted in fmrs]
     )

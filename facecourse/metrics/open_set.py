@@ -7,7 +7,7 @@ import pandas as pd
 
 from facecourse.embedding.photo_sets import PhotoSet, centroids
 from facecourse.metrics.identification import predict
-from facecourse.metrics.uncertainty import FEW_PASS, Share, drawn_anew, share_of, wilson
+from facecourse.metrics.uncertainty import FEW_PASS, Share, drawn_anew, interval, share_of
 from lambda_function.evidence import PRIOR, Evidence, left_out
 from lambda_function.gallery import Gallery
 
@@ -182,11 +182,8 @@ def reliability(
         own = place == b
         total, hits = of_people(weight * own), of_people(weight * own * right)
         share = hits.sum() / total.sum()
-        if 0 < share < 1:
-            with np.errstate(invalid="ignore"):
-                low, high = np.nanquantile((drawn @ hits) / (drawn @ total), [0.025, 0.975])
-        else:  # all alike: drawing them anew would say that there is no doubt
-            low, high = wilson(share * (total > 0).sum(), int((total > 0).sum()))
+        with np.errstate(invalid="ignore"):
+            low, high = interval(share, (drawn @ hits) / (drawn @ total), int((total > 0).sum()))
         said = (weight * confidence)[own].sum() / weight[own].sum()
         rows.append((said, share, low, high, int(own.sum())))
     loss, whole = of_people(weight * (confidence - right) ** 2), of_people(weight)

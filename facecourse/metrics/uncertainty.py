@@ -59,6 +59,17 @@ def wilson(hits: float, count: int) -> tuple[float, float]:
     return max(0.0, float((middle - half) / scale)), min(1.0, float((middle + half) / scale))
 
 
+def interval(value: float, drawn: np.ndarray, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share from its values in draws of people, nan left out.
+
+    At 0 and at 1 draws would say that there is no doubt: there it is Wilson's over `count`.
+    """
+    if value in (0, 1):
+        return wilson(value * count, count)
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     """Return the p-value of two systems' answers to the same questions, (n,) bool each: right or not.
 

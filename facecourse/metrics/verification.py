@@ -9,7 +9,7 @@ import pandas as pd
 from facecourse.core.paths import ROOT
 from facecourse.embedding.backbones import Backbone
 from facecourse.embedding.embeddings import embed_faces, face_of
-from facecourse.metrics.uncertainty import FEW_PASS, drawn_anew, wilson
+from facecourse.metrics.uncertainty import FEW_PASS, drawn_anew, interval
 from facecourse.photos.splits import in_vault
 
 
@@ -176,14 +176,11 @@ def tar_interval(
 
     `persons` (len(manifest),) names whom each row shows. A pair counts as often as both of its people are drawn together.
     Among few people the upper end says little: whoever is hardest to tell apart is often not drawn. Where fewer than
-    FEW_PASS pairs of two people may be accepted it is nan; where all or none of one person's are, Wilson's over these
-    people.
+    FEW_PASS pairs of two people may be accepted, or there is none of one person, it is nan; where all or none of one
+    person's are accepted, Wilson's over these people.
     """
-    if fmr * (~pairs.same).sum() < FEW_PASS:
+    if fmr * (~pairs.same).sum() < FEW_PASS or not pairs.same.any():
         return float("nan"), float("nan")
-    if (value := tar_at_fmr(scores, pairs.same, fmr)) in (0, 1):
-        people = len(np.unique(persons[pairs.left[pairs.same]]))
-        return wilson(value * people, people)
     ordered = np.nan_to_num(scores, nan=-1.0)
     order = np.argsort(-ordered, kind="stable")
     ordered, same = ordered[order], pairs.same[order]
@@ -197,8 +194,8 @@ def tar_interval(
         accepted = np.searchsorted(false, fmr * false[-1], "right")
         if true[-1]:
             found.append(true[accepted - 1] / true[-1] if accepted else 0.0)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+    mated = len(np.unique(persons[pairs.left[pairs.same]]))
+    return interval(tar_at_fmr(scores, pairs.same, fmr), np.array(found), mated)
 
 
 def pairs_among(rows: np.ndarray, persons: np.ndarray) -> Pairs:

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from facecourse.core.figures import COLOURS, STYLE, figure
 from facecourse.core.paths import DATA
-from facecourse.metrics.uncertainty import drawn_anew, wilson
+from facecourse.metrics.uncertainty import drawn_anew, interval
 from lambda_function.photos import open_photo
 
 
@@ -45,6 +45,7 @@ def fmr_by_group(
         names, both = np.unique(np.concatenate([left[of], right[of]]), return_inverse=True)
         a, b = both.reshape(2, -1)
         matched = scores[of] >= threshold
+        pairs = len({tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)})
         low = high = np.nan
         if len(names) > 2:
             weights = drawn_anew(len(names), draws, seed)
@@ -52,10 +53,7 @@ def fmr_by_group(
             np.add.at(counts, (a, b), 1)
             np.add.at(hits, (a, b), matched)
             drawn, false = (np.einsum("di,ij,dj->d", weights, table, weights) for table in (counts, hits))
-            low, high = np.quantile(false[drawn > 0] / drawn[drawn > 0], [0.025, 0.975])
-        pairs = len({tuple(sorted(pair)) for pair in zip(a.tolist(), b.tolist(), strict=True)})
-        if len(names) > 2 and matched.mean() in (0, 1):  # draws would say that there is no doubt
-            low, high = wilson(matched.mean() * pairs, pairs)
+            low, high = interval(matched.mean(), false[drawn > 0] / drawn[drawn > 0], pairs)
         rows[group] = {"FMR": matched.mean(), "low": low, "high": high}
         rows[group] |= {"pairs of photos": int(of.sum()), "pairs of people": pairs, "people": len(names)}
     return pd.DataFrame(rows).T.astype({"pairs of photos": int, "pairs of people": int, "people": int})
@@ -85,8 +83,7 @@ def error_versus_reject(
         limit = np.quantile(quality[used], share) if share else -np.inf
         kept = (quality[first] >= limit) & (quality[second] >= limit)
         after, drawn = rates(kept)
-        sure = np.quantile(drawn, [0.025, 0.975]) if 0 < after < 1 else wilson(after * len(names), len(names))
-        rows.append([share, after, *sure, before - after])
+        rows.append([share, after, *interval(after, drawn, len(names)), before - after])
         rows[-1] += [*np.quantile(drawn_before - drawn, [0.025, 0.975]), int(kept.sum())]
     columns = ["refused", "FNMR", "low", "high", "gain", "gain low", "gain high", "pairs left"]
     return pd.DataFrame(rows, columns=columns)

@@ -98,10 +98,10 @@ def _ignored(name: str) -> bool:
 
 
 def _notice(check: str, person: str, path: str, reason: str) -> dict:
-    return {"check": check, "person": _printable(person), "path": _printable(path), "reason": reason}
+    return {"check": check, "person": printable(person), "path": printable(path), "reason": reason}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Show bytes that are no Unicode as escapes, so that they can be written into a table."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
@@ -133,9 +133,9 @@ def _photo_file(path: str, display: str, person: str, source: str, licence: str)
             problem = "it is not a file"
     except OSError as error:
         problem = f"it cannot be opened: {error.strerror}"
-    if _printable(display) != display:
+    if printable(display) != display:
         fingerprint, problem = "", "its name is not valid Unicode; rename it"
-    return PhotoFile(path, _printable(display), _printable(person), source, licence, fingerprint, problem)
+    return PhotoFile(path, printable(display), printable(person), source, licence, fingerprint, problem)
 
 
 def read_credits(people: Path) -> dict[str, dict[str, str]]:

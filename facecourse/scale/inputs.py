@@ -118,13 +118,8 @@ def _opened(container: str, changed: int) -> zipfile.ZipFile | tarfile.TarFile:
 def _read_zipped(container: str, name: str) -> bytes | None:
     try:
         return _opened(container, Path(container).stat().st_mtime_ns).read(name.partition(INSIDE)[2])
-    except (
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        OSError,
-    ):  # RuntimeError: locked, unknown method
+    # RuntimeError: it is locked, or packed in a way that Python does not know.
+    except (KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, OSError):
         return None
 
 

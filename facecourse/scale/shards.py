@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from facecourse.core.paths import ROOT
+from facecourse.photos.files import printable
 from facecourse.scale.inputs import list_photos, read_photos
 from lambda_function.photos import PhotoError, open_photo
 from lambda_function.pipeline import Recogniser, check_bundle
@@ -97,8 +98,7 @@ class FaceWorker:
 
     def row_of(self, name: str, data: bytes | None) -> dict:
         """Find and embed the main face of a photo; one with a problem is a row that says so."""
-        path = os.fsencode(name).decode("utf-8", "backslashreplace")  # a name need not be Unicode
-        row = dict.fromkeys(SCHEMA.names) | {"path": path, "sha256": "", "problem": ""}
+        row = dict.fromkeys(SCHEMA.names) | {"path": printable(name), "sha256": "", "problem": ""}
         if data is None:
             return row | {"problem": "unreadable"}
         row["sha256"] = hashlib.sha256(data).hexdigest()
